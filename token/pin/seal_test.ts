@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { makePinOpener, MAX_PIN_BYTES, sealPin } from "./seal.ts";
+
+const pin = new TextEncoder().encode("123456");
+
+Deno.test("a PIN sealed to an engine opens there and nowhere else", async () => {
+  const opener = await makePinOpener("engine-1");
+  const sealed = await sealPin(pin, { publicKey: opener.publicKey, engine: "engine-1" });
+  assert.deepEqual(await opener.open(sealed), pin);
+  const twin = await sealPin(pin, { publicKey: opener.publicKey, engine: "engine-1" });
+  assert.notDeepEqual(twin.ciphertext, sealed.ciphertext);
+  const other = await makePinOpener("engine-1");
+  assert.equal(await other.open(sealed), undefined);
+  const misnamed = await sealPin(pin, { publicKey: opener.publicKey, engine: "engine-2" });
+  assert.equal(await opener.open(misnamed), undefined);
+});
+
+Deno.test("a changed, cut or oversized sealing opens to nothing", async () => {
+  const opener = await makePinOpener("e");
+  const { enc, ciphertext } = await sealPin(pin, { publicKey: opener.publicKey, engine: "e" });
+  const flipped = ciphertext.slice();
+  flipped[0] = (flipped[0] ?? 0) ^ 1;
+  assert.equal(await opener.open({ enc, ciphertext: flipped }), undefined);
+  assert.equal(await opener.open({ enc, ciphertext: ciphertext.slice(1) }), undefined);
+  assert.equal(await opener.open({ enc: enc.slice(1), ciphertext }), undefined);
+  assert.equal(await opener.open({ enc: new Uint8Array(32), ciphertext }), undefined);
+  assert.equal(await opener.open({ enc, ciphertext: new Uint8Array(200) }), undefined);
+  const to = { publicKey: opener.publicKey, engine: "e" };
+  await assert.rejects(sealPin(new Uint8Array(MAX_PIN_BYTES + 1), to), RangeError);
+  await assert.rejects(sealPin(new Uint8Array(0), to), RangeError);
+});

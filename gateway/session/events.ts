@@ -1,0 +1,77 @@
+/** What goes into the card session's core and what comes out of it. */
+import type { PinOutcome, ProfileFault, SealedPin, SessionPhase } from "../view.ts";
+import type { JournalLevel } from "../view.ts";
+import type { Grant } from "./grant.ts";
+
+/** Numbers the engines of this gateway's life; an event of an earlier run is stale. */
+export type EngineRun = number & { readonly __brand: "EngineRun" };
+
+export interface ReaderState {
+  readonly name: string;
+  readonly card: "absent" | "present" | "mute";
+  /** Grows with every insertion and removal that the PC/SC service saw. */
+  readonly counter: number;
+}
+
+/** What an engine found on the card before any PIN. */
+export type CardReport =
+  | {
+    readonly card: "pin-asked";
+    readonly holder: string;
+    readonly triesLeft: number;
+    readonly expiresAt: number;
+  }
+  | { readonly card: "expired"; readonly holder: string; readonly expiredAt: number }
+  | { readonly card: "blocked"; readonly holder: string }
+  | { readonly card: "refused"; readonly fault: ProfileFault };
+
+/** How an attempt to unlock ended, seen from the engine; success is a grant. */
+export type UnlockFailure =
+  | { readonly failure: "wrong-pin"; readonly triesLeft: number }
+  | { readonly failure: "blocked" }
+  | { readonly failure: "not-sealed-to-me" }
+  | { readonly failure: "refused"; readonly fault: ProfileFault }
+  | { readonly failure: "failed"; readonly reason: string };
+
+export type SessionEvent =
+  | { readonly type: "readers"; readonly readers: readonly ReaderState[] }
+  | {
+    readonly type: "engine-hello";
+    readonly run: EngineRun;
+    readonly engine: string;
+    readonly publicKey: Uint8Array;
+  }
+  | { readonly type: "engine-card"; readonly run: EngineRun; readonly report: CardReport }
+  | { readonly type: "engine-unlock-failed"; readonly run: EngineRun; readonly why: UnlockFailure }
+  | { readonly type: "engine-grant"; readonly run: EngineRun; readonly grant: Grant }
+  /** The engine saw the card go; it wipes its keys and ends by itself. */
+  | { readonly type: "engine-card-gone"; readonly run: EngineRun }
+  | { readonly type: "engine-ended"; readonly run: EngineRun; readonly reason: string }
+  | { readonly type: "grant-applied"; readonly run: EngineRun }
+  | { readonly type: "grant-failed"; readonly run: EngineRun; readonly reason: string }
+  | {
+    readonly type: "pin";
+    readonly ticket: number;
+    readonly from: string;
+    readonly sealed: SealedPin;
+  }
+  | { readonly type: "lock"; readonly by: string }
+  | { readonly type: "stop" }
+  | { readonly type: "tick" };
+
+export type SessionCommand =
+  | { readonly type: "start-engine"; readonly run: EngineRun; readonly reader: string }
+  /** Ask the engine to wipe and end. */
+  | { readonly type: "end-engine"; readonly run: EngineRun }
+  | { readonly type: "kill-engine"; readonly run: EngineRun }
+  | { readonly type: "relay-pin"; readonly run: EngineRun; readonly sealed: SealedPin }
+  | { readonly type: "answer-pin"; readonly ticket: number; readonly outcome: PinOutcome }
+  | { readonly type: "apply-grant"; readonly run: EngineRun; readonly grant: Grant }
+  | { readonly type: "revoke-grant" }
+  | {
+    readonly type: "journal";
+    readonly level: JournalLevel;
+    readonly event: string;
+    readonly detail: Record<string, string | number>;
+  }
+  | { readonly type: "phase"; readonly phase: SessionPhase };

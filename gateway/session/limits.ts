@@ -1,0 +1,16 @@
+/** Bounds of the card session, all in milliseconds; our own choices. */
+
+/** An engine that was told to end, or saw the card go, is killed after this long. */
+export const ENGINE_END_MS = 50;
+/** From starting an engine to its report on the card. */
+export const CARD_REPORT_MS = 20_000;
+/** From a PIN to its result; covers the engine's own bounds on each step. */
+export const UNLOCK_MS = 20_000;
+/** From a grant to its being in force. */
+export const GRANT_MS = 10_000;
+/** How long a reader may still report a card that the engine saw leave. */
+export const REMOVAL_LAG_MS = 2_000;
+/** Engines that end by themselves more often than CRASHES within this window are held back. */
+export const CRASH_WINDOW_MS = 30_000;
+export const CRASHES = 3;
+export const CRASH_PAUSE_MS = 10_000;

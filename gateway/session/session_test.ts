@@ -1,0 +1,306 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { SealedPin } from "../view.ts";
+import type { EngineRun, ReaderState, SessionCommand, SessionEvent } from "./events.ts";
+import type { Grant } from "./grant.ts";
+import * as limits from "./limits.ts";
+import { SessionCore } from "./session.ts";
+
+const DAY = 86_400_000;
+const phaseOf = (core: SessionCore): string => core.phase.phase;
+const deadlineOf = (core: SessionCore): number | undefined => core.deadline;
+const run = (n: number) => n as EngineRun;
+const reader = (card: ReaderState["card"], counter = 1): SessionEvent => ({
+  type: "readers",
+  readers: [{ name: "R", card, counter }],
+});
+const hello = (n: number): SessionEvent => ({
+  type: "engine-hello",
+  run: run(n),
+  engine: `e${n}`,
+  publicKey: new Uint8Array(32),
+});
+const asked = (n: number): SessionEvent => ({
+  type: "engine-card",
+  run: run(n),
+  report: { card: "pin-asked", holder: "Hana", triesLeft: 3, expiresAt: DAY },
+});
+const sealed = (n: number): SealedPin => ({
+  engine: `e${n}`,
+  enc: new Uint8Array(32),
+  ciphertext: new Uint8Array(22),
+});
+const pin = (n: number, ticket = 1): SessionEvent => ({
+  type: "pin",
+  ticket,
+  from: "192.0.2.9",
+  sealed: sealed(n),
+});
+const grant: Grant = {
+  holder: "Hana",
+  profileId: "p",
+  generation: 1,
+  expiresAt: DAY,
+  interface: "sekisho0",
+  identity: "sealed",
+  addresses: ["10.77.0.2/32"],
+  mtu: 1420,
+  dns: [],
+  networks: ["10.9.0.0/16"],
+  domains: [],
+  otherTraffic: "drop",
+  endpoints: ["203.0.113.1:51820"],
+};
+const types = (commands: SessionCommand[]) =>
+  commands.filter((one) => one.type !== "journal").map((one) => one.type);
+
+function drive(core: SessionCore, ...events: SessionEvent[]): SessionCommand[] {
+  return events.flatMap((event) => core.handle(event, 0));
+}
+
+function upCore(): SessionCore {
+  const core = new SessionCore();
+  drive(core, reader("present"), hello(1), asked(1), pin(1));
+  drive(core, { type: "engine-grant", run: run(1), grant }, { type: "grant-applied", run: run(1) });
+  assert.equal(phaseOf(core), "up");
+  return core;
+}
+
+Deno.test("card in, wrong PIN, right PIN, up, card out", () => {
+  const core = new SessionCore();
+  assert.equal(phaseOf(core), "no-reader");
+  drive(core, reader("absent", 0));
+  assert.equal(phaseOf(core), "no-card");
+  assert.deepEqual(types(drive(core, reader("present"))), ["start-engine", "phase"]);
+  drive(core, hello(1), asked(1));
+  assert.equal(core.pinTarget?.engine, "e1");
+  assert.deepEqual(types(drive(core, pin(1))), ["relay-pin", "phase"]);
+  assert.equal(core.pinTarget, undefined);
+  const wrong = drive(core, {
+    type: "engine-unlock-failed",
+    run: run(1),
+    why: { failure: "wrong-pin", triesLeft: 2 },
+  });
+  assert.deepEqual(types(wrong), ["answer-pin", "phase"]);
+  assert.deepEqual({ ...core.phase }, {
+    phase: "pin-asked",
+    holder: "Hana",
+    triesLeft: 2,
+    wrong: true,
+  });
+  drive(core, pin(1, 2));
+  assert.deepEqual(types(drive(core, { type: "engine-grant", run: run(1), grant })), [
+    "apply-grant",
+  ]);
+  const applied = drive(core, { type: "grant-applied", run: run(1) });
+  assert.deepEqual(types(applied), ["answer-pin", "phase"]);
+  const out = drive(core, reader("absent", 2));
+  assert.deepEqual(types(out), ["revoke-grant", "end-engine", "phase"]);
+  assert.equal(phaseOf(core), "no-card");
+  assert.equal(deadlineOf(core), limits.ENGINE_END_MS);
+  assert.deepEqual(types(core.handle({ type: "tick" }, limits.ENGINE_END_MS)), ["kill-engine"]);
+  drive(core, { type: "engine-ended", run: run(1), reason: "killed" });
+  assert.deepEqual(types(drive(core, reader("present", 3))), ["start-engine", "phase"]);
+});
+
+Deno.test("the engine sees the card go before the reader's report: no new engine meanwhile", () => {
+  const core = upCore();
+  const gone = drive(core, { type: "engine-card-gone", run: run(1) });
+  assert.deepEqual(types(gone), ["revoke-grant", "end-engine", "phase"]);
+  assert.equal(phaseOf(core), "no-card");
+  assert.deepEqual(types(drive(core, { type: "engine-ended", run: run(1), reason: "card" })), []);
+  assert.deepEqual(types(drive(core, reader("absent", 2))), []);
+  assert.equal(phaseOf(core), "no-card");
+});
+
+Deno.test("a card taken out and put back between two looks ends the session", () => {
+  const core = upCore();
+  assert.deepEqual(types(drive(core, reader("present", 3))), [
+    "revoke-grant",
+    "end-engine",
+    "phase",
+  ]);
+  const next = drive(core, { type: "engine-ended", run: run(1), reason: "told" });
+  assert.deepEqual(types(next), ["start-engine", "phase"]);
+});
+
+Deno.test("expired, blocked and refused cards end their engine and stay so until they leave", () => {
+  const reports = [
+    { card: "expired", holder: "H", expiredAt: 5 },
+    { card: "blocked", holder: "H" },
+    { card: "refused", fault: "forged" },
+  ] as const;
+  for (const report of reports) {
+    const core = new SessionCore();
+    drive(core, reader("present"), hello(1), { type: "engine-card", run: run(1), report });
+    drive(core, { type: "engine-ended", run: run(1), reason: "told" });
+    assert.equal(phaseOf(core), report.card);
+    assert.equal(deadlineOf(core), undefined);
+    assert.deepEqual(types(drive(core, reader("absent", 2))), ["phase"]);
+  }
+});
+
+Deno.test("PINs: nobody's turn, another engine's, and while one runs", () => {
+  const core = new SessionCore();
+  const outcome = (commands: SessionCommand[]) =>
+    commands.flatMap((one) => one.type === "answer-pin" ? [one.outcome.outcome] : []);
+  assert.deepEqual(outcome(drive(core, pin(0))), ["not-asked"]);
+  drive(core, reader("present"), hello(1), asked(1));
+  assert.deepEqual(outcome(drive(core, pin(7))), ["stale"]);
+  drive(core, pin(1));
+  assert.deepEqual(outcome(drive(core, pin(1, 2))), ["busy"]);
+  assert.deepEqual(outcome(drive(core, reader("absent", 2))), ["card-gone"]);
+});
+
+Deno.test("a lost engine: grant revoked, engine restarted, held back when it goes on", () => {
+  const core = upCore();
+  const lost = drive(core, { type: "engine-ended", run: run(1), reason: "signal 9" });
+  assert.deepEqual(types(lost), ["revoke-grant", "start-engine", "phase"]);
+  drive(core, { type: "engine-ended", run: run(2), reason: "signal 9" });
+  drive(core, { type: "engine-ended", run: run(3), reason: "signal 9" });
+  assert.equal(phaseOf(core), "failed");
+  assert.deepEqual(types(core.handle({ type: "tick" }, limits.CRASH_PAUSE_MS)), [
+    "start-engine",
+    "phase",
+  ]);
+});
+
+Deno.test("every wait is bounded", () => {
+  const core = new SessionCore();
+  drive(core, reader("present"));
+  assert.equal(deadlineOf(core), limits.CARD_REPORT_MS);
+  assert.deepEqual(types(core.handle({ type: "tick" }, limits.CARD_REPORT_MS)), [
+    "end-engine",
+    "phase",
+  ]);
+  const other = new SessionCore();
+  drive(other, reader("present"), hello(1), asked(1), pin(1));
+  const late = other.handle({ type: "tick" }, limits.UNLOCK_MS);
+  assert.deepEqual(types(late), ["answer-pin", "end-engine", "phase"]);
+  assert.equal(phaseOf(other), "failed");
+});
+
+Deno.test("the profile's expiry ends a running session", () => {
+  const core = upCore();
+  assert.equal(deadlineOf(core), DAY);
+  assert.deepEqual(types(core.handle({ type: "tick" }, DAY)), [
+    "revoke-grant",
+    "end-engine",
+    "phase",
+  ]);
+  assert.equal(phaseOf(core), "expired");
+});
+
+Deno.test("an administrator's lock asks for the PIN anew", () => {
+  const core = upCore();
+  assert.deepEqual(types(drive(core, { type: "lock", by: "admin" })), [
+    "revoke-grant",
+    "end-engine",
+    "phase",
+  ]);
+  const again = drive(core, { type: "engine-ended", run: run(1), reason: "told" });
+  assert.deepEqual(types(again), ["start-engine"]);
+});
+
+/** Any order of events; what must hold is checked after each. */
+Deno.test("whatever happens: one engine, no grant without it, each PIN answered once", () => {
+  const kinds = fc.constantFrom(
+    ...["in", "out", "swap", "hello", "asked", "expired", "pin", "wrong", "blocked", "grant"],
+    ...["applied", "not-applied", "gone", "ended", "lock", "tick", "mute", "none"],
+  );
+  fc.assert(
+    fc.property(fc.array(kinds, { maxLength: 60 }), (story) => {
+      const core = new SessionCore();
+      let now = 0;
+      let counter = 0;
+      let ticket = 0;
+      const engines = new Set<number>();
+      let newest = 0;
+      let granted = 0;
+      const open = new Set<number>();
+      const relayed = new Map<number, number>();
+      for (const kind of story) {
+        now += 10;
+        const event = make(kind);
+        if (event.type === "engine-ended") {
+          if (!engines.has(event.run)) continue; // only a living engine can end
+          engines.delete(event.run);
+        }
+        for (const command of core.handle(event, now)) apply(command);
+        assert.ok(engines.size <= 1, "one engine at a time");
+        if (granted) assert.ok(engines.has(granted), "a grant only with its engine");
+        if (phaseOf(core) === "up") assert.ok(granted, "up only with a grant");
+        assert.ok(open.size <= 1, "at most one PIN waits");
+      }
+      // Left alone, everything ends within its bounds.
+      for (let i = 0; i < 10 && open.size > 0 && core.deadline !== undefined; i++) {
+        now = Math.max(now, core.deadline);
+        for (const command of core.handle({ type: "tick" }, now)) apply(command);
+      }
+      assert.equal(open.size, 0, "every PIN answered");
+
+      function apply(command: SessionCommand): void {
+        if (command.type === "start-engine") engines.add(newest = command.run);
+        if (command.type === "apply-grant") granted = command.run;
+        if (command.type === "revoke-grant") granted = 0;
+        if (command.type === "relay-pin") relayed.set(ticket, (relayed.get(ticket) ?? 0) + 1);
+        if (command.type === "answer-pin") {
+          assert.ok(open.delete(command.ticket), "answered once");
+        }
+        assert.ok([...relayed.values()].every((times) => times === 1), "relayed once");
+      }
+
+      function make(kind: string): SessionEvent {
+        const n = newest;
+        switch (kind) {
+          case "in":
+            return reader("present", counter);
+          case "out":
+            return reader("absent", ++counter);
+          case "swap":
+            return reader("present", counter += 2);
+          case "mute":
+            return reader("mute", ++counter);
+          case "none":
+            return { type: "readers", readers: [] };
+          case "hello":
+            return hello(n);
+          case "asked":
+            return asked(n);
+          case "expired":
+            return {
+              type: "engine-card",
+              run: run(n),
+              report: { card: "expired", holder: "H", expiredAt: 1 },
+            };
+          case "pin":
+            open.add(++ticket);
+            return pin(n, ticket);
+          case "wrong":
+            return {
+              type: "engine-unlock-failed",
+              run: run(n),
+              why: { failure: "wrong-pin", triesLeft: 1 },
+            };
+          case "blocked":
+            return { type: "engine-unlock-failed", run: run(n), why: { failure: "blocked" } };
+          case "grant":
+            return { type: "engine-grant", run: run(n), grant };
+          case "applied":
+            return { type: "grant-applied", run: run(n) };
+          case "not-applied":
+            return { type: "grant-failed", run: run(n), reason: "x" };
+          case "gone":
+            return { type: "engine-card-gone", run: run(n) };
+          case "ended":
+            return { type: "engine-ended", run: run(n), reason: "x" };
+          case "lock":
+            return { type: "lock", by: "admin" };
+          default:
+            return { type: "tick" };
+        }
+      }
+    }),
+    { numRuns: 500 },
+  );
+});

@@ -1,0 +1,13 @@
+/** What the gateway asks of the policy routes. */
+import type { SessionGrant } from "../switch/grant.ts";
+
+export interface Uplink {
+  /** Kernel settings, rules, and the tables locked: nothing of a terminal has a way out. Idempotent. */
+  prepare(): Promise<void>;
+  /** Opens the ways of this session. The tunnel interface must exist, up. */
+  open(grant: SessionGrant): Promise<void>;
+  /** Back to the locked tables. */
+  close(): Promise<void>;
+  /** Takes rules and tables away (clean stop). The ruleset's default drop is not part of this. */
+  remove(): Promise<void>;
+}

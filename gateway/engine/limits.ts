@@ -1,0 +1,16 @@
+/** Bounds of the engine, our own choices. */
+
+/** Longest message on the pipe, in bytes. */
+export const MAX_MESSAGE_BYTES = 256 * 1024;
+/** One exchange with the card, in milliseconds. */
+export const CARD_ANSWER_MS = 5_000;
+/** How often the tunnel's counters are told, in milliseconds. */
+export const TUNNEL_REPORT_MS = 1_000;
+/** Locked memory for profile keys, PIN and file key, in bytes. */
+export const SECRET_BYTES = 4_096;
+/** Locked memory for session keys, in bytes. */
+export const SESSION_KEY_BYTES = 4_096;
+/** Tunnel MTU when the profile names none: 1,500 less 80 for IPv6, UDP and WireGuard. */
+export const DEFAULT_MTU = 1_420;
+/** How long a server's name may take to resolve, in milliseconds. */
+export const RESOLVE_MS = 5_000;

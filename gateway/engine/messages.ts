@@ -1,0 +1,119 @@
+/**
+ * The messages between gateway and engine: one JSON object on one line each. No secret crosses in
+ * the clear: a PIN is sealed to the engine's own key, and keys never leave it.
+ */
+import * as v from "valibot";
+
+const text = (longest: number) => v.pipe(v.string(), v.maxLength(longest));
+const number = v.pipe(v.number(), v.finite());
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const base64url = (longest: number) =>
+  v.pipe(text(longest), v.regex(/^[A-Za-z0-9_-]*$/, "base64url"));
+const texts = v.pipe(v.array(text(512)), v.maxLength(512));
+
+const fault = v.picklist([
+  ...["none-on-card", "damaged", "forged", "other-card", "older-generation"] as const,
+  ...["newer-version", "unreadable-card", "not-a-piv-card"] as const,
+]);
+
+/** What the gateway tells an engine. */
+export const ToEngineSchema = v.variant("type", [
+  v.strictObject({
+    type: v.literal("start"),
+    reader: text(256),
+    issuers: v.pipe(v.array(base64url(64)), v.maxLength(64)),
+    /** The highest generation seen, by profile id. */
+    generations: v.record(text(64), count),
+    tunnelInterface: text(15),
+  }),
+  v.strictObject({
+    type: v.literal("pin"),
+    enc: base64url(43),
+    ciphertext: base64url(128),
+  }),
+  v.strictObject({ type: v.literal("end") }),
+]);
+export type ToEngine = v.InferOutput<typeof ToEngineSchema>;
+
+const GrantSchema = v.strictObject({
+  holder: text(128),
+  profileId: text(64),
+  generation: count,
+  expiresAt: number,
+  interface: text(15),
+  identity: v.picklist(["sealed", "on-card"]),
+  addresses: texts,
+  mtu: count,
+  dns: texts,
+  networks: texts,
+  domains: texts,
+  otherTraffic: v.picklist(["drop", "direct"]),
+  endpoints: texts,
+});
+
+/** What an engine tells the gateway. */
+export const FromEngineSchema = v.variant("type", [
+  v.strictObject({
+    type: v.literal("hello"),
+    engine: text(64),
+    publicKey: base64url(43),
+    /** Protections that the kernel did not grant. */
+    gaps: texts,
+  }),
+  v.strictObject({
+    type: v.literal("card"),
+    report: v.variant("card", [
+      v.strictObject({
+        card: v.literal("pin-asked"),
+        holder: text(128),
+        triesLeft: count,
+        expiresAt: number,
+      }),
+      v.strictObject({ card: v.literal("expired"), holder: text(128), expiredAt: number }),
+      v.strictObject({ card: v.literal("blocked"), holder: text(128) }),
+      v.strictObject({ card: v.literal("refused"), fault }),
+    ]),
+  }),
+  v.strictObject({
+    type: v.literal("unlock-failed"),
+    why: v.variant("failure", [
+      v.strictObject({ failure: v.literal("wrong-pin"), triesLeft: count }),
+      v.strictObject({ failure: v.literal("blocked") }),
+      v.strictObject({ failure: v.literal("not-sealed-to-me") }),
+      v.strictObject({ failure: v.literal("refused"), fault }),
+      v.strictObject({ failure: v.literal("failed"), reason: text(512) }),
+    ]),
+  }),
+  v.strictObject({ type: v.literal("grant"), grant: GrantSchema }),
+  v.strictObject({
+    type: v.literal("tunnel"),
+    endpoint: text(64),
+    sentBytes: count,
+    receivedBytes: count,
+    lastHandshake: number,
+    drops: v.record(text(64), count),
+  }),
+  v.strictObject({ type: v.literal("notice"), message: text(512) }),
+  v.strictObject({ type: v.literal("card-gone") }),
+]);
+export type FromEngine = v.InferOutput<typeof FromEngineSchema>;
+
+/** Reads one line as a message; `undefined` when it is none. */
+export function parseToEngine(line: string): ToEngine | undefined {
+  return parse(ToEngineSchema, line);
+}
+
+/** Reads one line as a message; `undefined` when it is none. */
+export function parseFromEngine(line: string): FromEngine | undefined {
+  return parse(FromEngineSchema, line);
+}
+
+function parse<T extends v.GenericSchema>(schema: T, line: string): v.InferOutput<T> | undefined {
+  try {
+    const result = v.safeParse(schema, JSON.parse(line));
+    return result.success ? result.output : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,64 @@
+import type { BlockAlgorithm, KdfCost } from "./crypto.ts";
+import type { PinPolicy, PivAlgorithm } from "../piv/constants.ts";
+
+/**
+ * All that a card remembers without power. Every value is immutable: a command makes a new state,
+ * the shell saves it, and only then does it count.
+ */
+export interface CardState {
+  /** Printed on a real card: 32 bits, unsigned. */
+  readonly serial: number;
+  readonly piv: PivState;
+}
+
+/** What the PIV application remembers. */
+export interface PivState {
+  readonly objects: ReadonlyMap<number, StoredObject>;
+  readonly keys: ReadonlyMap<number, StoredKey>;
+  readonly pin: Reference;
+  readonly puk: Reference;
+  /** Present only on cards that were made with a global PIN. */
+  readonly global?: Reference;
+  readonly management: ManagementKey;
+  /** X25519 public key of the vault: what is sealed to it opens with the master key only. */
+  readonly vault: Uint8Array;
+}
+
+/** A data object's content, sealed where reading it needs the PIN. */
+export interface StoredObject {
+  readonly sealed: boolean;
+  readonly bytes: Uint8Array;
+}
+
+/** One asymmetric key. */
+export interface StoredKey {
+  readonly algorithm: PivAlgorithm;
+  readonly pinPolicy: Exclude<PinPolicy, 0>;
+  readonly origin: "generated" | "imported";
+  /** The members of template 7F49, encoded. */
+  readonly publicKey: Uint8Array;
+  /** Keys that work without a PIN can't be sealed under one: they lie in the state as they are. */
+  readonly sealed: boolean;
+  readonly secret: Uint8Array;
+}
+
+/** A PIN or PUK: its tries, and the master key wrapped under it. */
+export interface Reference {
+  readonly triesLeft: number;
+  readonly tries: number;
+  /** Whether it is still the one from the factory. */
+  readonly isDefault: boolean;
+  readonly salt: Uint8Array;
+  readonly cost: KdfCost;
+  readonly wrapped: Uint8Array;
+}
+
+/** The key of the card's administrator. */
+export interface ManagementKey {
+  readonly algorithm: BlockAlgorithm;
+  readonly isDefault: boolean;
+  readonly bytes: Uint8Array;
+}
+
+/** Name of a {@linkcode Reference} in the state. */
+export type ReferenceName = "pin" | "puk" | "global";

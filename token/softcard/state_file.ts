@@ -1,0 +1,128 @@
+import { dirname } from "node:path";
+import type { CardState } from "./state.ts";
+import { decodeState, encodeState, isDamage, type StateDamage } from "./state_codec.ts";
+
+/** A state file that can't be used; the message says what to do. */
+export class StateFileError extends Error {
+  override readonly name = "StateFileError";
+}
+
+/** The system calls that saving needs, so that tests can cut the power between any two of them. */
+export interface FileSystem {
+  /** Makes or empties a file that only its owner reads, writes all bytes and syncs it. */
+  writeDurably(path: string, bytes: Uint8Array): void;
+  rename(from: string, to: string): void;
+  /** Syncs a directory, so that a rename in it survives. */
+  syncDirectory(path: string): void;
+  /** The whole file, or `undefined` when there is none. */
+  read(path: string): Uint8Array | undefined;
+}
+
+/**
+ * One card's state on disk. The name always means one whole state: a new one is written beside it,
+ * synced, and renamed over it. A second process on the same file is kept out by a lock.
+ */
+export class StateFile {
+  readonly #path: string;
+  readonly #files: FileSystem;
+
+  constructor(path: string, files: FileSystem = diskFiles) {
+    this.#path = path;
+    this.#files = files;
+  }
+
+  /**
+   * Reads the state; `undefined` when the file isn't there yet.
+   * @throws {StateFileError} when it is unreadable or damaged. There is no way around it on
+   * purpose: an older state would give back PIN tries.
+   */
+  load(): CardState | undefined {
+    let bytes: Uint8Array | undefined;
+    try {
+      bytes = this.#files.read(this.#path);
+    } catch (error) {
+      throw new StateFileError(
+        `Cannot read the card's state ${this.#path}: ${
+          messageOf(error)
+        }; check the path and rights`,
+      );
+    }
+    if (bytes === undefined) return undefined;
+    const read = decodeState(bytes);
+    if (isDamage(read)) throw new StateFileError(this.#explain(read));
+    return read;
+  }
+
+  /** Saves a state durably; `false` when it couldn't be, and the former state is still there. */
+  save(state: CardState): boolean {
+    const beside = `${this.#path}.new`;
+    try {
+      this.#files.writeDurably(beside, encodeState(state));
+      this.#files.rename(beside, this.#path);
+      this.#files.syncDirectory(dirname(this.#path));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #explain(damage: StateDamage): string {
+    const file = `Cannot load the card's state ${this.#path}`;
+    switch (damage.kind) {
+      case "not-a-card":
+        return `${file}: it is no software card's file; name another file`;
+      case "damaged":
+        return `${file}: it is cut or damaged; restore a copy, or delete it to make a new card`;
+      case "newer":
+        return `${file}: it has version ${damage.version}, newer than this program; update Sekisho`;
+    }
+  }
+}
+
+/**
+ * Keeps other processes off a state file until the process ends; close it to let go earlier.
+ * @throws {StateFileError} when another process has it.
+ */
+export function lockStateFile(path: string): Disposable {
+  let lock: Deno.FsFile;
+  try {
+    lock = Deno.openSync(`${path}.lock`, { create: true, write: true, mode: 0o600 });
+  } catch (error) {
+    throw new StateFileError(
+      `Cannot use the card's state ${path}: ${messageOf(error)}; check the path and rights`,
+    );
+  }
+  if (!lock.tryLockSync(true)) {
+    lock.close();
+    throw new StateFileError(
+      `Cannot use the card's state ${path}: another softcard has it; stop that one first`,
+    );
+  }
+  return { [Symbol.dispose]: () => lock.close() };
+}
+
+/** The real disk. */
+export const diskFiles: FileSystem = {
+  writeDurably(path, bytes) {
+    using file = Deno.openSync(path, { create: true, write: true, truncate: true, mode: 0o600 });
+    for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+    file.syncSync();
+  },
+  rename: (from, to) => Deno.renameSync(from, to),
+  syncDirectory(path) {
+    using directory = Deno.openSync(path, { read: true });
+    directory.syncSync();
+  },
+  read(path) {
+    try {
+      return Deno.readFileSync(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
+  },
+};
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

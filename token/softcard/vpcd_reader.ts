@@ -1,0 +1,183 @@
+import type { FaultPlan } from "./faults.ts";
+import type { InsertedCard } from "./inserted_card.ts";
+import { Deframer, frame, VPCD_CONTROL } from "./vpcd_framing.ts";
+
+/** The answer to reset: T=1, PIV application named, nobody's quirks (OpenSC knows some by ATR). */
+export const SOFTCARD_ATR: Uint8Array = Uint8Array.of(
+  ...[0x3b, 0x8d, 0x80, 0x01, 0x80, 0xfb, 0xa0, 0x00, 0x00, 0x03],
+  ...[0x08, 0x00, 0x00, 0x01, 0x00, 0x00, 0x10, 0x00, 0x01, 0x00, 0xcd],
+);
+
+/** How long to wait before dialling again, in milliseconds: doubled each time, up to the last. */
+const REDIAL = { first: 20, last: 500 } as const;
+
+/** Where a vpcd listens. */
+export interface VpcdAddress {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/**
+ * Holds a card in a virtual reader: while inserted, it dials vpcd again and again; a connection is
+ * a card in the reader, and closing it is taking the card out.
+ */
+export class VpcdReader {
+  readonly #card: InsertedCard;
+  readonly #address: VpcdAddress;
+  readonly #faults: FaultPlan;
+  #inserted = false;
+  #powered = false;
+  #atrAfterPower = false;
+  #connection: Deno.TcpConn | undefined;
+  #wake: (() => void) | undefined;
+  #isOver = false;
+
+  constructor(options: { card: InsertedCard; address: VpcdAddress; faults: FaultPlan }) {
+    this.#card = options.card;
+    this.#address = options.address;
+    this.#faults = options.faults;
+  }
+
+  /** "waiting": inserted, but no reader has given it power yet. */
+  get presence(): "removed" | "waiting" | "powered" {
+    if (!this.#inserted) return "removed";
+    return this.#atrAfterPower ? "powered" : "waiting";
+  }
+
+  insert(): void {
+    this.#inserted = true;
+    this.#wake?.();
+  }
+
+  remove(): void {
+    this.#inserted = false;
+    this.#hangUp();
+    this.#card.powerUp();
+  }
+
+  /** Takes the card out and lets {@linkcode run} end. */
+  stop(): void {
+    this.#isOver = true;
+    this.remove();
+    this.#wake?.();
+  }
+
+  /** Serves until {@linkcode stop}. */
+  async run(): Promise<void> {
+    let pause: number = REDIAL.first;
+    while (!this.#isOver) {
+      if (!this.#inserted) {
+        await this.#sleep(undefined);
+        pause = REDIAL.first;
+        continue;
+      }
+      const served = await this.#serveOnce();
+      pause = served ? REDIAL.first : Math.min(pause * 2, REDIAL.last);
+      if (this.#inserted && !this.#isOver) await this.#sleep(pause);
+    }
+  }
+
+  /** One connection, from dialling to its end; `false` when nobody listened. */
+  async #serveOnce(): Promise<boolean> {
+    let connection: Deno.TcpConn;
+    try {
+      connection = await Deno.connect({ ...this.#address, transport: "tcp" });
+    } catch {
+      return false;
+    }
+    if (!this.#inserted) {
+      connection.close();
+      return false;
+    }
+    this.#connection = connection;
+    this.#card.powerUp();
+    try {
+      connection.setNoDelay(true);
+      await this.#converse(connection);
+    } catch {
+      // The reader went away in the middle of a message: the loop dials again.
+    } finally {
+      if (this.#connection === connection) this.#hangUp();
+      this.#card.powerUp();
+    }
+    return true;
+  }
+
+  async #converse(connection: Deno.TcpConn): Promise<void> {
+    const deframer = new Deframer();
+    const buffer = new Uint8Array(4096);
+    for (;;) {
+      const count = await connection.read(buffer);
+      if (count === null) return;
+      for (const message of deframer.push(buffer.subarray(0, count))) {
+        const answer = this.#answer(message);
+        if (answer === undefined) continue;
+        if (this.#connection !== connection) return;
+        await writeAll(connection, frame(answer));
+      }
+    }
+  }
+
+  #answer(message: Uint8Array): Uint8Array | undefined {
+    if (message.length === 0) return undefined;
+    if (message.length > 1) return this.#transmit(message);
+    switch (message[0]) {
+      case VPCD_CONTROL.getAtr:
+        // vpcd asks before it gives power (is a card there?) and right after.
+        this.#atrAfterPower = this.#powered;
+        return SOFTCARD_ATR;
+      case VPCD_CONTROL.powerOn:
+      case VPCD_CONTROL.reset:
+        this.#powered = true;
+        this.#card.powerUp();
+        return undefined;
+      case VPCD_CONTROL.powerOff:
+        this.#card.powerUp();
+        return undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  #transmit(command: Uint8Array): Uint8Array | undefined {
+    const fault = this.#faults.meet();
+    switch (fault?.kind) {
+      case "garbage":
+        return fault.answer;
+      case "silent":
+        return undefined;
+      case "pull-at":
+        this.remove();
+        return undefined;
+      case undefined:
+        return this.#card.transmit(command);
+    }
+  }
+
+  #hangUp(): void {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    this.#powered = false;
+    this.#atrAfterPower = false;
+    try {
+      connection?.close();
+    } catch {
+      // Already closed by the other side.
+    }
+  }
+
+  #sleep(milliseconds: number | undefined): Promise<void> {
+    if (this.#isOver) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = milliseconds === undefined ? undefined : setTimeout(resolve, milliseconds);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+async function writeAll(connection: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+}

@@ -153,9 +153,12 @@ export class Machine implements AsyncDisposable {
    * and the delayed acknowledgement would cost 40 ms for each APDU.
    */
   async quickAckLoopback(): Promise<void> {
-    await this.sh(
-      "ip route change table local local 127.0.0.0/8 dev lo proto kernel scope host src 127.0.0.1 quickack 1",
-    );
+    // The address has a route of its own, more specific than the net's: both must say so.
+    for (const to of ["127.0.0.0/8", "127.0.0.1"]) {
+      await this.sh(
+        `ip route change table local local ${to} dev lo proto kernel scope host src 127.0.0.1 quickack 1`,
+      );
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

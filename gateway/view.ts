@@ -46,6 +46,7 @@ export interface PinTarget {
   readonly publicKey: Uint8Array;
 }
 
+/** A PIN as the page sends it: only the engine named can open it. */
 export interface SealedPin {
   readonly engine: string;
   /** HPKE encapsulated key, 32 bytes. */
@@ -54,6 +55,7 @@ export interface SealedPin {
   readonly ciphertext: Uint8Array;
 }
 
+/** What became of one PIN; each has its own message on the page. */
 export type PinOutcome =
   | { readonly outcome: "up" }
   | { readonly outcome: "wrong-pin"; readonly triesLeft: number }
@@ -65,11 +67,13 @@ export type PinOutcome =
   | { readonly outcome: "card-gone" }
   | { readonly outcome: "failed"; readonly reason: string };
 
+/** A card reader and what is in it. */
 export interface ReaderView {
   readonly name: string;
   readonly card: "absent" | "present" | "mute";
 }
 
+/** A device on the LAN. */
 export interface TerminalView {
   /** IPv4 or IPv6 address on the LAN. */
   readonly address: string;
@@ -83,6 +87,7 @@ export interface TerminalView {
   readonly receivedBytes: number;
 }
 
+/** The tunnel of the session that is up. */
 export interface TunnelView {
   readonly interface: string;
   /** The peer's endpoint as "192.0.2.1:51820" or "[2001:db8::1]:51820". */
@@ -101,6 +106,7 @@ export interface TunnelView {
 /** Packets that the switch dropped since the gateway started, by reason. */
 export type DropCounts = Readonly<Record<string, number>>;
 
+/** Everything the panel shows, at one moment. */
 export interface GatewayStatus {
   readonly name: string;
   readonly version: string;
@@ -116,8 +122,10 @@ export interface GatewayStatus {
   readonly warnings: readonly string[];
 }
 
+/** How much an entry of the journal matters. */
 export type JournalLevel = "info" | "warning" | "error";
 
+/** Something that happened, kept across restarts. */
 export interface JournalEntry {
   readonly id: number;
   /** Unix milliseconds. */
@@ -129,6 +137,7 @@ export interface JournalEntry {
   readonly detail: Readonly<Record<string, string | number>>;
 }
 
+/** What `subscribe` brings; each carries the whole of what changed. */
 export type GatewayEvent =
   | { readonly type: "session"; readonly session: SessionPhase }
   | { readonly type: "status"; readonly status: GatewayStatus }

@@ -39,8 +39,10 @@ export interface RemoteIdentity {
   readonly concurrency?: number;
 }
 
+/** Where the private key of an interface is. */
 export type Identity = LocalIdentity | RemoteIdentity;
 
+/** A change to one peer, as the cross-platform configuration protocol has it. */
 export interface PeerConfig {
   readonly publicKey: PublicKey;
   /** Remove this peer; everything else in this entry is ignored. */
@@ -61,6 +63,7 @@ export interface PeerConfig {
   readonly removeAllowedIps?: readonly string[];
 }
 
+/** A change to a whole interface; what is left out stays as it is. */
 export interface DeviceConfig {
   /** `"none"` takes the private key away: sessions end for sending, nothing is handshaken. */
   readonly identity?: Identity | "none";
@@ -73,6 +76,7 @@ export interface DeviceConfig {
   readonly peers?: readonly PeerConfig[];
 }
 
+/** What a tunnel starts with. */
 export interface TunnelOptions {
   /** 1 to 15 bytes. The interface is created, or taken over if it is a persistent TUN. */
   readonly ifname: string;
@@ -100,6 +104,7 @@ export interface PreparedTunnel {
   discard(): void;
 }
 
+/** What a tunnel tells without being asked. */
 export type TunnelEvent =
   | {
     readonly kind: "handshake-completed";
@@ -122,6 +127,7 @@ export type TunnelEvent =
   /** Something went another way than hoped (an offload refused, no IPv6); said once each. */
   | { readonly kind: "notice"; readonly message: string };
 
+/** One peer, as `wg show` shows it. */
 export interface PeerStatus {
   readonly publicKey: PublicKey;
   readonly hasPresharedKey: boolean;
@@ -165,6 +171,7 @@ export interface DropCounters {
   readonly noKeyMemory: number;
 }
 
+/** A whole interface at one moment. */
 export interface DeviceStatus {
   readonly ifname: string;
   readonly identity: "local" | "remote" | "none";
@@ -184,11 +191,13 @@ export interface DeviceStatus {
   readonly peers: readonly PeerStatus[];
 }
 
+/** Why a tunnel ended. */
 export type CloseReason =
   | { readonly kind: "closed" }
   | { readonly kind: "interface-deleted" }
   | { readonly kind: "failed"; readonly message: string };
 
+/** A running WireGuard interface. */
 export interface Tunnel {
   readonly ifname: string;
   /** Applies the whole change, or rejects with a `TunnelConfigError` and leaves the rest as it was. */

@@ -12,7 +12,7 @@ interface Check {
 const CHECKS: readonly Check[] = [
   { name: "format", run: () => deno("fmt", "--check") },
   { name: "lint", run: () => deno("lint") },
-  { name: "types", run: () => deno("check", ".") },
+  { name: "types", run: () => deno("check", "--quiet", ".") },
   { name: "doc lint", run: () => docLint(ROOT) },
   { name: "unit tests", run: () => deno("run", "-A", "--no-prompt", "tests/run.ts", "--units") },
 ];

@@ -42,7 +42,7 @@ async function main(args: readonly string[]): Promise<number> {
     await setUp("tests");
     counts = add(counts, await step("bundle what browsers load", ["task", "--quiet", "build"]));
   }
-  counts = add(counts, await step("check types", ["check", ...all]));
+  counts = add(counts, await step("check types", ["check", "--quiet", ...all]));
   counts = add(counts, await runTests(files, { root: ROOT, limits: LIMITS }));
   console.log(countLine(counts));
   return counts.failed > 0 || counts.passed === 0 ? 1 : 0;

@@ -78,8 +78,8 @@ export class PcscError extends Error {
   /** The library's return code (pcsclite.h), 0 when it was not asked. */
   readonly code: number;
 
-  constructor(message: string, options: { fault: PcscFault; code: number }) {
-    super(message);
+  constructor(message: string, options: { fault: PcscFault; code: number; cause?: unknown }) {
+    super(message, { cause: options.cause });
     this.fault = options.fault;
     this.code = options.code;
   }

@@ -1,0 +1,303 @@
+/**
+ * A WireGuard device as a pure core: datagrams, IP packets, answers of the identity and the time go
+ * in; datagrams, IP packets, requests and events come out through `Outside`; `nextDeadline` says
+ * when `tick` must be called. It has no clock, no randomness and no I/O of its own.
+ */
+import { AllowedIps, type Prefix } from "./allowed_ips.ts";
+import { type Context, noDrops } from "./context.ts";
+import { CookieGenerator } from "./cookie.ts";
+import type { Crypto } from "./crypto.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { Noise } from "./handshake.ts";
+import { Handshakes } from "./handshakes.ts";
+import { type CoreIdentity, IdentityQueue } from "./identity.ts";
+import { Indices } from "./indices.ts";
+import { Kdf } from "./kdf.ts";
+import type { KeyPool } from "./key_pool.ts";
+import type { Outside } from "./outside.ts";
+import { Peer } from "./peer.ts";
+import { Sessions } from "./sessions.ts";
+import {
+  COOKIE_REPLY_LENGTH,
+  INITIATION_LENGTH,
+  REKEY_TIMEOUT,
+  RESPONSE_LENGTH,
+  TAG_LENGTH,
+  TRANSPORT_HEADER_LENGTH,
+  TYPE_COOKIE_REPLY,
+  TYPE_INITIATION,
+  TYPE_RESPONSE,
+  TYPE_TRANSPORT,
+} from "./spec.ts";
+import { type TimerActions, Timers } from "./timers.ts";
+
+export interface DeviceParts {
+  readonly crypto: Crypto;
+  readonly outside: Outside;
+  /** Where packets lie that go in and out. */
+  readonly arena: Uint8Array<ArrayBuffer>;
+  readonly pool: KeyPool;
+  readonly now: number;
+  readonly mtu: number;
+  /** Handshake messages a second that make "under load"; default `LOAD_HANDSHAKES_PER_SECOND`. */
+  readonly loadLimit?: number;
+}
+
+export interface DeviceChange {
+  readonly identity?: CoreIdentity;
+  readonly replacePeers?: boolean;
+  readonly peers?: readonly PeerChange[];
+}
+
+export interface PeerChange {
+  readonly publicKey: Uint8Array;
+  readonly remove?: boolean;
+  readonly updateOnly?: boolean;
+  /** A view that stays valid while the peer is there. */
+  readonly presharedKey?: Uint8Array | "none";
+  readonly endpoint?: Endpoint;
+  readonly persistentKeepalive?: number;
+  readonly replaceAllowedIps?: boolean;
+  readonly allowedIps?: readonly Prefix[];
+  readonly removeAllowedIps?: readonly Prefix[];
+}
+
+export class Device {
+  readonly #context: Context;
+  readonly #peers = new Map<string, Peer>();
+  readonly #identity: IdentityQueue;
+  readonly #timers: Timers;
+  readonly #sessions: Sessions;
+  readonly #handshakes: Handshakes;
+  readonly #actions: TimerActions;
+
+  constructor(parts: DeviceParts) {
+    const { crypto, outside, arena, pool } = parts;
+    const scratch = [pool.take(), pool.take()] as const;
+    if (scratch[0] === undefined || scratch[1] === undefined) {
+      throw new RangeError("Cannot make device: key memory is too small; give at least 1 KiB");
+    }
+    this.#context = {
+      crypto,
+      outside,
+      arena,
+      pool,
+      aead: crypto.transport(arena),
+      drops: noDrops(),
+      allowedIps: new AllowedIps(),
+      now: parts.now,
+      mtu: parts.mtu,
+      cookiesSent: 0,
+    };
+    const context = this.#context;
+    const random = (out: Uint8Array) => outside.random(out);
+    const kdf = new Kdf(crypto, [scratch[0], scratch[1]]);
+    const indices = new Indices(random);
+    this.#identity = new IdentityQueue(context);
+    this.#timers = new Timers(context);
+    this.#sessions = new Sessions(context, {
+      indices,
+      timers: this.#timers,
+      initiate: (peer) => this.#handshakes.initiate(peer, false),
+    });
+    this.#handshakes = new Handshakes(context, {
+      identity: this.#identity,
+      noise: new Noise({ crypto, kdf, random }),
+      indices,
+      timers: this.#timers,
+      sessions: this.#sessions,
+      findPeer: (publicKey) => this.#peers.get(publicKey.toBase64()),
+      loadLimit: parts.loadLimit,
+    });
+    this.#actions = {
+      initiate: (peer, retry) => this.#handshakes.initiate(peer, retry),
+      sendKeepalive: (peer) => this.#sessions.sendKeepalive(peer),
+      giveUp: (peer) => {
+        peer.queue = [];
+        outside.event({ kind: "handshake-failed", peer, reason: "no-answer" });
+      },
+      zeroKeys: (peer) => {
+        this.#handshakes.clear(peer);
+        this.#sessions.dropAll(peer);
+        outside.event({ kind: "keys-expired", peer });
+      },
+    };
+  }
+
+  /** An IP packet to send lies at `offset` of the arena, which `Outside.reserve` gave. */
+  packetFromTun(offset: number, length: number, now: number): void {
+    this.#context.now = now;
+    this.#sessions.sendPacket(offset, length);
+  }
+
+  /** A datagram lies in the arena at `offset`, a multiple of 16. `source` is read, not kept. */
+  datagram(
+    offset: number,
+    length: number,
+    { source, now }: { source: Endpoint; now: number },
+  ): void {
+    this.#context.now = now;
+    const { arena, drops } = this.#context;
+    const type = arena[offset] ?? 0;
+    const reserved = (arena[offset + 1] ?? 0) | (arena[offset + 2] ?? 0) | (arena[offset + 3] ?? 0);
+    if (
+      type === TYPE_TRANSPORT && reserved === 0 && length >= TRANSPORT_HEADER_LENGTH + TAG_LENGTH
+    ) {
+      this.#sessions.receive(offset, length, source);
+    } else if (reserved === 0 && length === handshakeLength(type)) {
+      const message = arena.slice(offset, offset + length);
+      if (type === TYPE_COOKIE_REPLY) this.#handshakes.receiveCookieReply(message);
+      else this.#handshakes.receive(message, source);
+    } else {
+      drops.malformed++;
+    }
+  }
+
+  /** Does what is due. */
+  tick(now: number): void {
+    this.#context.now = now;
+    this.#identity.expire();
+    this.#timers.fire(this.#actions);
+  }
+
+  /** When `tick` is due next, Infinity for not at all. */
+  nextDeadline(): number {
+    return Math.min(this.#timers.next(), this.#identity.deadline);
+  }
+
+  /** Answers `Outside.requestDh`; undefined says that it failed. `secret` is copied to key memory. */
+  answerDh(id: number, { secret, now }: { secret: Uint8Array | undefined; now: number }): void {
+    this.#context.now = now;
+    this.#identity.answer(id, secret);
+  }
+
+  configure(change: DeviceChange, now: number): void {
+    this.#context.now = now;
+    if (change.identity !== undefined) this.#setIdentity(change.identity);
+    if (change.replacePeers === true) {
+      for (const peer of [...this.#peers.values()]) this.#removePeer(peer);
+    }
+    for (const peerChange of change.peers ?? []) this.#configurePeer(peerChange);
+  }
+
+  /** Wipes every key. The device must not be used after that. */
+  close(): void {
+    for (const peer of [...this.#peers.values()]) this.#removePeer(peer);
+    this.#identity.set({ kind: "none" });
+    this.#context.pool.wipe();
+    this.#context.aead.forget();
+  }
+
+  get peers(): ReadonlyMap<string, Peer> {
+    return this.#peers;
+  }
+
+  get identityKind(): CoreIdentity["kind"] {
+    return this.#identity.kind;
+  }
+
+  get publicKey(): Uint8Array {
+    return this.#identity.publicKey;
+  }
+
+  get drops(): Context["drops"] {
+    return this.#context.drops;
+  }
+
+  get cookiesSent(): number {
+    return this.#context.cookiesSent;
+  }
+
+  get underLoad(): boolean {
+    return this.#handshakes.underLoad;
+  }
+
+  get mtu(): number {
+    return this.#context.mtu;
+  }
+
+  setMtu(mtu: number): void {
+    this.#context.mtu = mtu;
+  }
+
+  allowedIpsOf(peer: Peer): Prefix[] {
+    return this.#context.allowedIps.prefixesOf(peer);
+  }
+
+  #setIdentity(identity: CoreIdentity): void {
+    if (!this.#identity.set(identity)) return;
+    this.#handshakes.identityChanged();
+    const self = this.#peers.get(this.#identity.publicKey.toBase64());
+    if (self !== undefined && identity.kind !== "none") this.#removePeer(self);
+    for (const peer of this.#peers.values()) {
+      this.#handshakes.clear(peer);
+      this.#sessions.endSending(peer);
+      peer.lastInitiationSentAt = this.#context.now - REKEY_TIMEOUT;
+    }
+  }
+
+  #configurePeer(change: PeerChange): void {
+    const key = change.publicKey.toBase64();
+    const known = this.#peers.get(key);
+    if (change.remove === true) {
+      if (known !== undefined) this.#removePeer(known);
+      return;
+    }
+    if (known === undefined && change.updateOnly === true) return;
+    // As stock peers do: an interface that is its own peer is passed over.
+    if (this.#identity.kind !== "none" && key === this.#identity.publicKey.toBase64()) return;
+    const peer = known ?? this.#addPeer(key, change.publicKey);
+    if (change.presharedKey === "none") peer.clearPresharedKey();
+    else if (change.presharedKey !== undefined) peer.presharedKey = change.presharedKey;
+    if (change.endpoint !== undefined) peer.endpoint = change.endpoint.clone();
+    if (change.replaceAllowedIps === true) this.#context.allowedIps.removeOwner(peer);
+    for (const prefix of change.removeAllowedIps ?? []) {
+      this.#context.allowedIps.remove(prefix, peer);
+    }
+    for (const prefix of change.allowedIps ?? []) this.#context.allowedIps.insert(prefix, peer);
+    this.#setPersistentKeepalive(peer, change.persistentKeepalive);
+    this.#sessions.flush(peer);
+  }
+
+  #setPersistentKeepalive(peer: Peer, seconds: number | undefined): void {
+    if (seconds === undefined || seconds === peer.persistentKeepalive) return;
+    const turnedOn = peer.persistentKeepalive === 0;
+    peer.persistentKeepalive = seconds;
+    if (seconds === 0) peer.persistentAt = Infinity;
+    else this.#timers.authenticatedTraversal(peer);
+    if (turnedOn) this.#sessions.sendKeepalive(peer);
+  }
+
+  #addPeer(key: string, publicKey: Uint8Array): Peer {
+    const peer = new Peer(
+      publicKey.slice(),
+      new CookieGenerator(publicKey, this.#context.crypto),
+    );
+    this.#peers.set(key, peer);
+    return peer;
+  }
+
+  #removePeer(peer: Peer): void {
+    peer.removed = true;
+    peer.queue = [];
+    this.#peers.delete(peer.publicKey.toBase64());
+    this.#context.allowedIps.removeOwner(peer);
+    this.#handshakes.clear(peer);
+    this.#sessions.dropAll(peer);
+    this.#timers.stop(peer);
+  }
+}
+
+/** Length of a handshake message of this type; -1 for other types. */
+function handshakeLength(type: number): number {
+  switch (type) {
+    case TYPE_INITIATION:
+      return INITIATION_LENGTH;
+    case TYPE_RESPONSE:
+      return RESPONSE_LENGTH;
+    case TYPE_COOKIE_REPLY:
+      return COOKIE_REPLY_LENGTH;
+    default:
+      return -1;
+  }
+}

@@ -27,6 +27,7 @@ export const PACKAGES: readonly Package[] = [
   { name: "libnftables1", has: library("libnftables.so.1"), for: ALWAYS },
   { name: "libssl3", has: library("libcrypto.so.3"), for: ALWAYS },
   { name: "dnsmasq-base", has: { program: "dnsmasq" }, for: ALWAYS },
+  { name: "udhcpc", has: { program: "udhcpc" }, for: ALWAYS },
   { name: "pcscd", has: { program: "pcscd" }, for: ALWAYS },
   { name: "libpcsclite1", has: library("libpcsclite.so.1"), for: ALWAYS },
   {

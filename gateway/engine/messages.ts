@@ -22,10 +22,10 @@ export const ToEngineSchema = v.variant("type", [
     type: v.literal("start"),
     reader: text(256),
     issuers: v.pipe(v.array(base64url(64)), v.maxLength(64)),
-    /** The highest generation seen, by profile id. */
-    generations: v.record(text(64), count),
     tunnelInterface: text(15),
   }),
+  /** Answers `generation-asked`: the highest generation seen of that profile, 0 for none. */
+  v.strictObject({ type: v.literal("generation"), highest: count }),
   v.strictObject({
     type: v.literal("pin"),
     enc: base64url(43),
@@ -60,6 +60,7 @@ export const FromEngineSchema = v.variant("type", [
     /** Protections that the kernel did not grant. */
     gaps: texts,
   }),
+  v.strictObject({ type: v.literal("generation-asked"), profileId: text(64) }),
   v.strictObject({
     type: v.literal("card"),
     report: v.variant("card", [

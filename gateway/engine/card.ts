@@ -1,0 +1,114 @@
+/** The engine's look at the card before any PIN: whose it is, and whether its profile may be used. */
+import { CardGarbledError, CardGoneError, CardSilentError } from "../../token/apdu/channel.ts";
+import { openCard } from "../../token/pcsc/session.ts";
+import { type CardSession, PcscError } from "../../token/pcsc/types.ts";
+import { PivClient } from "../../token/piv/client.ts";
+import { PivRefusedError } from "../../token/piv/client_types.ts";
+import { readHead, readSealed } from "../../token/profile/carrier.ts";
+import { checkHead } from "../../token/profile/head.ts";
+import type { HeadContext, IssuerKey, ProfileHead } from "../../token/profile/types.ts";
+import type { CardReport } from "../session/events.ts";
+import type { ProfileFault } from "../view.ts";
+import { CARD_ANSWER_MS } from "./limits.ts";
+
+/** A card whose profile may be opened with a PIN. */
+export interface ReadyCard {
+  readonly piv: PivClient;
+  readonly head: ProfileHead;
+  readonly sealed: Uint8Array;
+}
+
+export interface LookOptions {
+  readonly issuerKeys: readonly IssuerKey[];
+  /** Unix milliseconds. */
+  readonly now: number;
+  readonly highestGeneration: (profileId: string) => Promise<number>;
+}
+
+export type Look =
+  | { readonly report: Extract<CardReport, { card: "pin-asked" }>; readonly ready: ReadyCard }
+  | { readonly report: Exclude<CardReport, { card: "pin-asked" }> };
+
+/** How long the engine before this one may still hold the card, in milliseconds. */
+const HANDOVER_MS = 2_000;
+const HANDOVER_STEP_MS = 20;
+
+/** Takes the card exclusively, waiting a little for whoever is just leaving it. */
+export async function takeCard(reader: string): Promise<CardSession> {
+  for (let waited = 0;; waited += HANDOVER_STEP_MS) {
+    try {
+      return await openCard(reader, { timeoutMs: CARD_ANSWER_MS });
+    } catch (error) {
+      const busy = error instanceof PcscError && error.fault === "sharing";
+      if (!busy || waited >= HANDOVER_MS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, HANDOVER_STEP_MS));
+    }
+  }
+}
+
+/**
+ * Reads what the card says of itself and checks it, without spending a try.
+ * @throws {CardGoneError} when the card was pulled meanwhile.
+ */
+export async function lookAtCard(session: CardSession, options: LookOptions): Promise<Look> {
+  try {
+    return await look(session, options);
+  } catch (error) {
+    if (error instanceof CardGoneError) throw error;
+    if (error instanceof CardSilentError || error instanceof CardGarbledError) {
+      return refused("unreadable-card");
+    }
+    if (error instanceof PivRefusedError) return refused("not-a-piv-card");
+    throw error;
+  }
+}
+
+async function look(session: CardSession, options: LookOptions): Promise<Look> {
+  const piv = new PivClient(session);
+  await piv.select();
+  const cardId = await piv.cardId();
+  const read = await readHead(piv);
+  if (read.result === "fault") return refused(read.fault);
+  const context = (highestGeneration: number): HeadContext => ({
+    issuerKeys: options.issuerKeys,
+    cardId,
+    now: Math.floor(options.now / 1000),
+    highestGeneration,
+  });
+  // The signature first: only a genuine head is worth asking about.
+  const genuine = await checkHead(read.carried.head, context(0));
+  if (genuine.result === "fault") return refused(genuine.fault);
+  const highest = await options.highestGeneration(genuine.head.profileId);
+  const check = await checkHead(read.carried.head, context(highest));
+  if (check.result === "fault") return refused(check.fault);
+  const { head } = check;
+  const expiresAt = head.expiresAt * 1000;
+  if (check.result === "expired") {
+    return { report: { card: "expired", holder: head.holder, expiredAt: expiresAt } };
+  }
+  const sealed = await readSealed(piv, read.carried);
+  if (sealed.result === "fault") return refused(sealed.fault);
+  const pin = await freshPinStatus(session, piv);
+  if (pin.state === "blocked") return { report: { card: "blocked", holder: head.holder } };
+  return {
+    report: { card: "pin-asked", holder: head.holder, triesLeft: pin.triesLeft, expiresAt },
+    ready: { piv, head, sealed: sealed.sealed },
+  };
+}
+
+/** The PIN's state after nobody's verification: an earlier user's is reset away. */
+async function freshPinStatus(session: CardSession, piv: PivClient) {
+  const status = await piv.pinStatus();
+  if (status.state !== "verified") return status;
+  await session.reset();
+  await piv.select();
+  const again = await piv.pinStatus();
+  if (again.state === "verified") {
+    throw new CardGarbledError("Cannot trust the card: its PIN stays verified after a reset");
+  }
+  return again;
+}
+
+function refused(fault: ProfileFault): Look {
+  return { report: { card: "refused", fault } };
+}

@@ -1,0 +1,195 @@
+/** Runs the card session's core: its clock, its engine processes, its grants. */
+import { assertNever } from "../../os/assert_never.ts";
+import { type EngineProcess, startEngineProcess } from "../engine/host.ts";
+import type { FromEngine, ToEngine } from "../engine/messages.ts";
+import type { JournalLevel, PinOutcome, PinTarget, SealedPin, SessionPhase } from "../view.ts";
+import type { EngineRun, ReaderState, SessionCommand, SessionEvent } from "./events.ts";
+import type { Grant } from "./grant.ts";
+import { SessionCore } from "./session.ts";
+
+/** Longest delay that a timer of the runtime takes, in milliseconds. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+export type TunnelReport = Extract<FromEngine, { type: "tunnel" }>;
+
+export interface SessionDependencies {
+  /** What an engine must know to start on this reader. */
+  engineStart(reader: string): Extract<ToEngine, { type: "start" }>;
+  highestGeneration(profileId: string): number;
+  /** Opens the network for a grant; rejects when it can't, having taken everything back. */
+  applyGrant(grant: Grant): Promise<void>;
+  /** Closes the network at once; what takes longer goes on behind. */
+  revokeGrant(): void;
+  record(level: JournalLevel, event: string, detail: Record<string, string | number>): void;
+  onPhase(phase: SessionPhase): void;
+}
+
+export class SessionShell {
+  readonly #core = new SessionCore();
+  readonly #deps: SessionDependencies;
+  readonly #waiting = new Map<number, (outcome: PinOutcome) => void>();
+  #engine: { run: EngineRun; process: EngineProcess } | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #ticket = 0;
+  #grant: Grant | undefined;
+  #tunnel: TunnelReport | undefined;
+  #idle: (() => void) | undefined;
+
+  constructor(deps: SessionDependencies) {
+    this.#deps = deps;
+  }
+
+  get phase(): SessionPhase {
+    return this.#core.phase;
+  }
+
+  get pinTarget(): PinTarget | undefined {
+    return this.#core.pinTarget;
+  }
+
+  /** The grant in force, and what its engine last said of the tunnel. */
+  get grant(): { grant: Grant; tunnel?: TunnelReport } | undefined {
+    if (this.#grant === undefined) return undefined;
+    return this.#tunnel === undefined
+      ? { grant: this.#grant }
+      : { grant: this.#grant, tunnel: this.#tunnel };
+  }
+
+  /** The engine's process id, while one runs. */
+  get enginePid(): number | undefined {
+    return this.#engine?.process.pid;
+  }
+
+  readers(readers: readonly ReaderState[]): void {
+    this.#handle({ type: "readers", readers });
+  }
+
+  submitPin(sealed: SealedPin, from: string): Promise<PinOutcome> {
+    const ticket = ++this.#ticket;
+    return new Promise((resolve) => {
+      this.#waiting.set(ticket, resolve);
+      this.#handle({ type: "pin", ticket, from, sealed });
+    });
+  }
+
+  lock(by: string): void {
+    this.#handle({ type: "lock", by });
+  }
+
+  /** Ends the session for good; resolves when no engine is left. */
+  async stop(): Promise<void> {
+    const ended = new Promise<void>((resolve) => this.#idle = resolve);
+    this.#handle({ type: "stop" });
+    if (this.#engine !== undefined) await ended;
+    clearTimeout(this.#timer);
+  }
+
+  #handle(event: SessionEvent): void {
+    for (const command of this.#core.handle(event, Date.now())) this.#obey(command);
+    this.#arm();
+  }
+
+  #obey(command: SessionCommand): void {
+    switch (command.type) {
+      case "start-engine":
+        return this.#start(command.run, command.reader);
+      case "end-engine":
+        return this.#engine?.process.send({ type: "end" });
+      case "kill-engine":
+        return this.#engine?.process.kill();
+      case "relay-pin":
+        return this.#engine?.process.send({
+          type: "pin",
+          enc: base64url(command.sealed.enc),
+          ciphertext: base64url(command.sealed.ciphertext),
+        });
+      case "answer-pin":
+        this.#waiting.get(command.ticket)?.(command.outcome);
+        this.#waiting.delete(command.ticket);
+        return;
+      case "apply-grant":
+        return this.#apply(command.run, command.grant);
+      case "revoke-grant":
+        this.#grant = undefined;
+        this.#tunnel = undefined;
+        return this.#deps.revokeGrant();
+      case "journal":
+        return this.#deps.record(command.level, command.event, command.detail);
+      case "phase":
+        return this.#deps.onPhase(command.phase);
+      default:
+        return assertNever(command);
+    }
+  }
+
+  #start(run: EngineRun, reader: string): void {
+    const process = startEngineProcess({
+      onMessage: (message) => this.#hear(run, message),
+      onEnded: (reason) => {
+        if (this.#engine?.run === run) this.#engine = undefined;
+        this.#handle({ type: "engine-ended", run, reason });
+        if (this.#engine === undefined) this.#idle?.();
+      },
+    });
+    this.#engine = { run, process };
+    process.send(this.#deps.engineStart(reader));
+  }
+
+  #hear(run: EngineRun, message: FromEngine): void {
+    switch (message.type) {
+      case "hello":
+        if (message.gaps.length > 0) {
+          this.#deps.record("warning", "engine-unprotected", { missing: message.gaps.join(", ") });
+        }
+        return this.#handle({
+          type: "engine-hello",
+          run,
+          engine: message.engine,
+          publicKey: Uint8Array.fromBase64(message.publicKey, { alphabet: "base64url" }),
+        });
+      case "generation-asked":
+        return this.#engine?.process.send({
+          type: "generation",
+          highest: this.#deps.highestGeneration(message.profileId),
+        });
+      case "card":
+        return this.#handle({ type: "engine-card", run, report: message.report });
+      case "unlock-failed":
+        return this.#handle({ type: "engine-unlock-failed", run, why: message.why });
+      case "grant":
+        return this.#handle({ type: "engine-grant", run, grant: message.grant });
+      case "tunnel":
+        if (this.#engine?.run === run) this.#tunnel = message;
+        return;
+      case "notice":
+        return this.#deps.record("warning", "engine-notice", { message: message.message });
+      case "card-gone":
+        return this.#handle({ type: "engine-card-gone", run });
+      default:
+        return assertNever(message);
+    }
+  }
+
+  #apply(run: EngineRun, grant: Grant): void {
+    this.#grant = grant;
+    this.#deps.applyGrant(grant).then(
+      () => this.#handle({ type: "grant-applied", run }),
+      (error: unknown) => {
+        const reason = error instanceof Error ? error.message : String(error);
+        this.#handle({ type: "grant-failed", run, reason });
+      },
+    );
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer);
+    const due = this.#core.deadline;
+    if (due === undefined) return;
+    const delay = Math.min(Math.max(0, due - Date.now()), MAX_TIMER_MS);
+    this.#timer = setTimeout(() => this.#handle({ type: "tick" }), delay);
+  }
+}
+
+function base64url(bytes: Uint8Array): string {
+  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
+}

@@ -1,0 +1,74 @@
+/**
+ * An onlooker in a gateway's namespaces: writes down when the PC/SC service says that a card came
+ * or went, and when the engines that ran at a removal were gone. One JSON object a line; times are
+ * Unix milliseconds with fractions. It asks the service itself, as the gateway does.
+ */
+import { startReaderMonitor } from "../../token/pcsc/monitor.ts";
+
+export type Observation =
+  | { readonly seen: "ready" | "card-in" | "card-out"; readonly at: number }
+  /** No engine is left of those that ran when the card went; `engines` says how many that were. */
+  | { readonly seen: "engines-gone"; readonly at: number; readonly engines: number };
+
+const POLL_MS = 1;
+
+if (import.meta.main) {
+  let present: boolean | undefined;
+  startReaderMonitor({
+    onChange(readers) {
+      const now = readers.some((reader) => reader.card === "present");
+      if (present === undefined) say({ seen: "ready", at: clock() });
+      if (now !== (present ?? false)) {
+        const at = clock();
+        say({ seen: now ? "card-in" : "card-out", at });
+        if (!now) watchEngines();
+      }
+      present = now;
+    },
+    onError: (error) => console.error(error.message),
+  });
+}
+
+function watchEngines(): void {
+  const engines = enginePids();
+  const timer = setInterval(() => {
+    if (engines.some(lives)) return;
+    clearInterval(timer);
+    say({ seen: "engines-gone", at: clock(), engines: engines.length });
+  }, POLL_MS);
+}
+
+/** Processes of this machine that run the role `engine`. */
+export function enginePids(pids: Iterable<number> = numbersIn("/proc")): number[] {
+  return [...pids].filter((pid) => {
+    try {
+      const words = Deno.readTextFileSync(`/proc/${pid}/cmdline`).split("\0");
+      return words.includes("engine") && lives(pid);
+    } catch {
+      return false; // it ended between listing and looking
+    }
+  });
+}
+
+/** False when the process is gone; a dead one that waits for its parent has no memory left. */
+export function lives(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
+  } catch {
+    return false;
+  }
+}
+
+function* numbersIn(folder: string): Generator<number> {
+  for (const { name } of Deno.readDirSync(folder)) {
+    if (/^\d+$/.test(name)) yield Number(name);
+  }
+}
+
+function say(observation: Observation): void {
+  console.log(JSON.stringify(observation));
+}
+
+function clock(): number {
+  return performance.timeOrigin + performance.now();
+}

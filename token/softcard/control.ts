@@ -43,11 +43,10 @@ export function answerControl(line: string, target: ControlTarget): string {
   }
 }
 
-/** Serves the control socket until it is closed. The socket is for its owner only. */
+/** Serves the control socket until it is closed. Its rights follow the process's mask. */
 export function serveControl(path: string, target: ControlTarget): Disposable {
   removeStale(path);
   const listener = Deno.listen({ transport: "unix", path });
-  Deno.chmodSync(path, 0o600);
   void acceptAll(listener, target);
   return {
     [Symbol.dispose]() {

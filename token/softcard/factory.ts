@@ -1,4 +1,5 @@
-import { OBJECT_TAG } from "../piv/constants.ts";
+import { KEY_REFERENCE, OBJECT_TAG } from "../piv/constants.ts";
+import { type Attester, makeAttester } from "./attestation.ts";
 import type { CardCrypto, KdfCost } from "./crypto.ts";
 import { cardCapabilityContainer, cardHolderUniqueId } from "./piv/identity.ts";
 import { pinBlock } from "./piv/pin_format.ts";
@@ -30,6 +31,8 @@ export interface FactoryOptions {
   /** Default 3DES: what tools older than firmware 5.7 take for granted. */
   readonly management?: "3DES" | "AES-192";
   readonly cost?: KdfCost;
+  /** An attester to keep (a factory reset doesn't touch it); a new one when absent. */
+  readonly attester?: Attester;
 }
 
 /** A new card. `serial`: 32 bits, unsigned; drawn at random when absent. */
@@ -56,13 +59,15 @@ export function factoryPiv(options: FactoryOptions): PivState {
     const cost = options.cost ?? KDF_COST;
     return wrapMasterKey(masterKey, { crypto, secret, tries: DEFAULT_TRIES, isDefault, cost });
   };
+  const attester = options.attester ?? makeAttester(crypto);
   const plain = (bytes: Uint8Array): StoredObject => ({ sealed: false, bytes });
   const state: PivState = {
     objects: new Map([
       [OBJECT_TAG.cardHolderUniqueId, plain(cardHolderUniqueId(crypto.randomBytes(16)))],
       [OBJECT_TAG.cardCapabilityContainer, plain(cardCapabilityContainer(crypto.randomBytes(14)))],
+      [OBJECT_TAG.yubicoAttestationCertificate, plain(attester.object)],
     ]),
-    keys: new Map(),
+    keys: new Map([[KEY_REFERENCE.attestation, attester.key]]),
     pin: wrap(pin, DEFAULT_PIN),
     puk: wrap(puk, DEFAULT_PUK),
     ...(options.globalPin === undefined ? {} : { global: wrap(options.globalPin, "") }),

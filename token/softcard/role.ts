@@ -23,6 +23,8 @@ export async function softcardRole(args: string[]): Promise<number> {
     console.error(`${options.problem}; see softcard --help`);
     return 2;
   }
+  // State, lock and control socket are for their owner only.
+  Deno.umask(0o077);
   try {
     using _lock = lockStateFile(options.state);
     const file = new StateFile(options.state);

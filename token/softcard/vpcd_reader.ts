@@ -89,13 +89,11 @@ export class VpcdReader {
       connection.close();
       return false;
     }
+    connection.setNoDelay(true);
     this.#connection = connection;
     this.#card.powerUp();
     try {
-      connection.setNoDelay(true);
       await this.#converse(connection);
-    } catch {
-      // The reader went away in the middle of a message: the loop dials again.
     } finally {
       if (this.#connection === connection) this.#hangUp();
       this.#card.powerUp();
@@ -107,13 +105,13 @@ export class VpcdReader {
     const deframer = new Deframer();
     const buffer = new Uint8Array(4096);
     for (;;) {
-      const count = await connection.read(buffer);
-      if (count === null) return;
-      for (const message of deframer.push(buffer.subarray(0, count))) {
+      const chunk = await receive(connection, buffer);
+      if (chunk === undefined) return;
+      for (const message of deframer.push(chunk)) {
         const answer = this.#answer(message);
-        if (answer === undefined) continue;
+        // A fault or the control socket may have taken the card out meanwhile.
         if (this.#connection !== connection) return;
-        await writeAll(connection, frame(answer));
+        if (answer !== undefined && !(await send(connection, frame(answer)))) return;
       }
     }
   }
@@ -178,6 +176,25 @@ export class VpcdReader {
   }
 }
 
-async function writeAll(connection: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+/** What came, or `undefined` when the reader hung up or broke off. */
+async function receive(
+  connection: Deno.TcpConn,
+  buffer: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array | undefined> {
+  try {
+    const count = await connection.read(buffer);
+    return count === null ? undefined : buffer.subarray(0, count);
+  } catch {
+    return undefined;
+  }
+}
+
+/** One write as a rule, so that an answer is one segment; `false` when the reader is gone. */
+async function send(connection: Deno.TcpConn, bytes: Uint8Array): Promise<boolean> {
+  try {
+    for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -19,6 +19,7 @@ import { getData, putData } from "./objects.ts";
 import { changeReferenceData, resetRetryCounter, verify } from "./pins.ts";
 import { PivSession } from "./session.ts";
 import {
+  attestKey,
   getMetadata,
   getSerial,
   getVersion,
@@ -68,6 +69,7 @@ const COMMANDS: ReadonlyMap<number, PivCommand> = new Map<number, PivCommand>([
   [YUBICO_INS.getVersion, getVersion],
   [YUBICO_INS.getSerial, getSerial],
   [YUBICO_INS.getMetadata, getMetadata],
+  [YUBICO_INS.attest, attestKey],
   [YUBICO_INS.importKey, importKey],
   [YUBICO_INS.setManagementKey, setManagementKey],
   [YUBICO_INS.setPinRetries, setPinRetries],

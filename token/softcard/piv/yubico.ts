@@ -1,9 +1,17 @@
 import { SW } from "../../apdu/status.ts";
 import { concat, encodeTlv } from "../../apdu/tlv.ts";
-import { KEY_ORIGIN, KEY_REFERENCE, METADATA_TAG, TOUCH_POLICY } from "../../piv/constants.ts";
+import {
+  KEY_ORIGIN,
+  KEY_REFERENCE,
+  METADATA_TAG,
+  OBJECT_TAG,
+  TOUCH_POLICY,
+} from "../../piv/constants.ts";
 import { status, success } from "../application.ts";
 import { DEFAULT_PIN, DEFAULT_PUK, factoryPiv } from "../factory.ts";
+import { attest, type Attester } from "../attestation.ts";
 import type { BlockAlgorithm } from "../crypto.ts";
+import type { PivState } from "../state.ts";
 import { wrapMasterKey } from "../vault.ts";
 import type { PivCommand } from "./context.ts";
 import { BLOCK_CIPHERS } from "./management.ts";
@@ -64,6 +72,20 @@ export const getMetadata: PivCommand = (context, apdu) => {
   ));
 };
 
+/** ATTEST: a certificate about the key in slot P1, only when it was made in this card. */
+export const attestKey: PivCommand = (context, apdu) => {
+  const { piv, serial } = context.memory.state;
+  const slot = apdu.p1;
+  const key = piv.keys.get(slot);
+  const attester = attesterOf(piv);
+  if (apdu.p2 !== 0 || slot === KEY_REFERENCE.attestation) return status(SW.INCORRECT_P1P2);
+  if (key === undefined || attester === undefined) return status(SW.REFERENCE_NOT_FOUND);
+  if (key.origin !== "generated") return status(SW.INCORRECT_DATA);
+  const subject = { slot, key, serial, firmware: FIRMWARE_VERSION };
+  const certificate = attest(context.crypto, attester, subject);
+  return certificate === undefined ? status(SW.CONDITIONS_NOT_SATISFIED) : success(certificate);
+};
+
 /** SET MANAGEMENT KEY: algorithm, 9B, length, key. P2 = FF: without touch, the only way here. */
 export const setManagementKey: PivCommand = function* (context, apdu) {
   if (!context.session.isAdministrator) return status(SW.SECURITY_STATUS_NOT_SATISFIED);
@@ -111,7 +133,9 @@ export const reset: PivCommand = function* (context, apdu) {
     return status(SW.CONDITIONS_NOT_SATISFIED);
   }
   session.clear();
+  const attester = attesterOf(piv);
   const fresh = factoryPiv({
+    ...(attester === undefined ? {} : { attester }),
     crypto,
     pin: DEFAULT_PIN,
     puk: DEFAULT_PUK,
@@ -121,6 +145,12 @@ export const reset: PivCommand = function* (context, apdu) {
   const saved = yield* memory.save({ ...memory.state, piv: fresh });
   return status(saved ? SW.OK : SW.MEMORY_FAILURE);
 };
+
+function attesterOf(piv: PivState): Attester | undefined {
+  const key = piv.keys.get(KEY_REFERENCE.attestation);
+  const object = piv.objects.get(OBJECT_TAG.yubicoAttestationCertificate)?.bytes;
+  return key && object && { key, object };
+}
 
 function blockAlgorithm(id: number | undefined): BlockAlgorithm | undefined {
   const names: readonly BlockAlgorithm[] = ["3DES", "AES-128", "AES-192", "AES-256"];

@@ -1,5 +1,6 @@
 /** A terminal of the story: a machine on a gateway's LAN with a person at it. */
 import type { Machine, Running } from "../lab/machine.ts";
+import { lines } from "./lines.ts";
 import type { Errand, Errands, Order, Outcome } from "./person.ts";
 
 type What<E extends Errand> = Parameters<Errands[E]>[0];
@@ -60,16 +61,10 @@ export class Terminal implements AsyncDisposable {
   }
 
   async #listen(): Promise<void> {
-    let text = "";
-    for await (const part of this.#person.child.stdout.pipeThrough(new TextDecoderStream())) {
-      text += part;
-      const lines = text.split("\n");
-      text = lines.pop() ?? "";
-      for (const line of lines) {
-        const outcome = JSON.parse(line) as Outcome;
-        this.#waiting.get(outcome.id)?.(outcome);
-        this.#waiting.delete(outcome.id);
-      }
+    for await (const line of lines(this.#person.child.stdout)) {
+      const outcome = JSON.parse(line) as Outcome;
+      this.#waiting.get(outcome.id)?.(outcome);
+      this.#waiting.delete(outcome.id);
     }
     for (const [id, settle] of this.#waiting) settle({ id, error: "the person has left" });
   }

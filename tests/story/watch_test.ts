@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { Lab } from "../lab/lab.ts";
+import { labTest } from "../lab/needs.ts";
+import { startPcscd, startSoftcard } from "../lab/pcscd.ts";
+import { Watch } from "./watch.ts";
+
+labTest("the onlooker sees a card come and go, and engines end", async () => {
+  await using lab = await Lab.open();
+  const box = await lab.machine("box");
+  await box.quickAckLoopback();
+  await startPcscd(box);
+  const card = await startSoftcard(box, { state: `${lab.dir}/card`, removed: true });
+  await using watch = await Watch.start(box);
+  const began = Date.now();
+  await card.insert();
+  const { at: inAt } = await watch.next("card-in", began);
+  const engine = await box.spawn(["bash", "-c", "exec -a x sleep 1000", "engine"]);
+  const named = await box.spawn(["bash", "-c", "sleep 1000 & wait", "engine"]);
+  await card.remove();
+  const out = await watch.next("card-out", inAt);
+  assert.ok(out.at >= began);
+  await named.stop();
+  await engine.stop();
+  const gone = await watch.next("engines-gone", out.at);
+  assert.equal(gone.engines, 1);
+  assert.ok(gone.at >= out.at);
+});

@@ -1,0 +1,20 @@
+/** Numbers by which nftables, routes and DNS name the same thing to the kernel; our own choices. */
+
+/** The one table of the ruleset. */
+export const TABLE = "inet sekisho";
+/** Packet mark of what must leave by the tunnel and by nothing else. */
+export const TUNNEL_MARK = 0x5e61;
+/** Connection mark of everything that is forwarded or answered for terminals by session: forgotten when it ends. */
+export const SESSION_MARK = 0x5e62;
+/** Routing table of packets with TUNNEL_MARK. */
+export const TUNNEL_TABLE = 7350;
+/** Routing table of the terminals' other packets. */
+export const OTHER_TABLE = 7351;
+/** Where the session's DNS listens; questions to port 53 are redirected to it. */
+export const SESSION_DNS_PORT = 5380;
+/** A dead gateway lets terminals' direct traffic out for this long at most. */
+export const GUARD_SECONDS = 3;
+/** Terminals that are counted one by one. */
+export const COUNTED_TERMINALS = 4096;
+/** Addresses that can be learned for a profile's domains in one session. */
+export const LEARNED_ADDRESSES = 65_536;

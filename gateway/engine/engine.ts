@@ -1,0 +1,192 @@
+/**
+ * The key-holding process. It owns the card from its insertion on, opens the profile once the card
+ * accepted the PIN, carries the tunnel, and dies with the card: keys wiped first, then the process.
+ */
+import { exitNow, hardenProcess } from "../../os/process.ts";
+import { CardGoneError } from "../../token/apdu/channel.ts";
+import { type CardSession, PcscError } from "../../token/pcsc/types.ts";
+import { makePinOpener, type PinOpener } from "../../token/pin/seal.ts";
+import { parseIssuerKey } from "../../token/profile/issuer_key.ts";
+import { prepareTunnel } from "../../tunnel/tunnel.ts";
+import { lookAtCard, type ReadyCard, takeCard } from "./card.ts";
+import { MAX_MESSAGE_BYTES, TUNNEL_REPORT_MS } from "./limits.ts";
+import { LineWriter, readLines } from "./lines.ts";
+import { type FromEngine, parseToEngine, type ToEngine } from "./messages.ts";
+import { EngineSecrets } from "./secrets.ts";
+import { unlock } from "./unlock.ts";
+import { Uplink } from "./uplink.ts";
+
+type Start = Extract<ToEngine, { type: "start" }>;
+type SealedPin = Extract<ToEngine, { type: "pin" }>;
+
+/** How long the card may take to be given back when the engine was told to end. */
+const GIVE_BACK_MS = 25;
+
+export class Engine {
+  readonly #id = crypto.randomUUID();
+  readonly #secrets = new EngineSecrets();
+  readonly #writer = new LineWriter<FromEngine>(Deno.stdout.writable);
+  readonly #prepared = prepareTunnel();
+  #start: Start | undefined;
+  #opener: PinOpener | undefined;
+  #card: CardSession | undefined;
+  #ready: ReadyCard | undefined;
+  #unlocking = false;
+  #generation: ((highest: number) => void) | undefined;
+
+  /** Serves the gateway until it, the card or a fault ends this process; never returns. */
+  async run(): Promise<number> {
+    const gaps = hardenProcess();
+    this.#opener = await makePinOpener(this.#id);
+    void this.#say({
+      type: "hello",
+      engine: this.#id,
+      publicKey: base64url(this.#opener.publicKey),
+      gaps,
+    });
+    for await (const line of readLines(Deno.stdin.readable, MAX_MESSAGE_BYTES)) {
+      const message = parseToEngine(line);
+      if (message === undefined) return this.#endWith(1);
+      this.#obey(message);
+    }
+    // The gateway is gone: nobody guards the terminals any more.
+    return this.#endWith(0);
+  }
+
+  #obey(message: ToEngine): void {
+    switch (message.type) {
+      case "start":
+        if (this.#start !== undefined) return;
+        this.#start = message;
+        return this.#do(() => this.#look(message));
+      case "generation":
+        return this.#generation?.(message.highest);
+      case "pin":
+        return this.#do(() => this.#onPin(message));
+      case "end":
+        return this.#do(() => this.#end());
+    }
+  }
+
+  /** Runs a step; a fault that nobody foresaw ends the engine, its keys wiped. */
+  #do(step: () => Promise<void>): void {
+    step().catch((error: unknown) => {
+      if (error instanceof CardGoneError) return this.#cardGone();
+      this.#secrets.wipe();
+      console.error(`sekisho engine: ${error instanceof Error ? error.message : error}`);
+      return this.#endWith(1);
+    });
+  }
+
+  async #look(start: Start): Promise<void> {
+    try {
+      this.#card = await takeCard(start.reader);
+    } catch (error) {
+      if (!(error instanceof PcscError)) throw error;
+      if (error.fault === "mute-card") {
+        return await this.#say({
+          type: "card",
+          report: { card: "refused", fault: "unreadable-card" },
+        });
+      }
+      if (["no-card", "no-reader", "removed"].includes(error.fault)) return this.#cardGone();
+      throw error;
+    }
+    void this.#card.removed.then(() => this.#cardGone());
+    const look = await lookAtCard(this.#card, {
+      issuerKeys: start.issuers.map(parseIssuerKey),
+      now: Date.now(),
+      highestGeneration: (profileId) => this.#highestGeneration(profileId),
+    });
+    if ("ready" in look) this.#ready = look.ready;
+    await this.#say({ type: "card", report: look.report });
+  }
+
+  #highestGeneration(profileId: string): Promise<number> {
+    const answer = new Promise<number>((resolve) => this.#generation = resolve);
+    void this.#say({ type: "generation-asked", profileId });
+    return answer;
+  }
+
+  async #onPin(message: SealedPin): Promise<void> {
+    const { start, ready, opener, card } = {
+      start: this.#start,
+      ready: this.#ready,
+      opener: this.#opener,
+      card: this.#card,
+    };
+    if (!start || !ready || !opener || !card || this.#unlocking) return;
+    this.#unlocking = true;
+    const pin = await opener.open({
+      enc: bytes(message.enc),
+      ciphertext: bytes(message.ciphertext),
+    });
+    if (pin === undefined) {
+      this.#unlocking = false;
+      return await this.#say({ type: "unlock-failed", why: { failure: "not-sealed-to-me" } });
+    }
+    this.#secrets.keepPin(pin);
+    const unlocked = await unlock(ready, { start, secrets: this.#secrets });
+    if (unlocked.result === "failed") {
+      this.#secrets.forgetPin();
+      this.#unlocking = false;
+      return await this.#say({ type: "unlock-failed", why: unlocked.why });
+    }
+    const uplink = await Uplink.open({
+      unlocked,
+      ready,
+      start,
+      secrets: this.#secrets,
+      prepared: this.#prepared,
+      onNotice: (notice) => void this.#say({ type: "notice", message: notice.slice(0, 500) }),
+      onClosed: (reason) => this.#do(() => Promise.reject(new Error(reason))),
+    });
+    await this.#say({ type: "grant", grant: uplink.grant });
+    this.#report(uplink);
+  }
+
+  /** Tells the tunnel's counters once a second, for as long as this process lives. */
+  #report(uplink: Uplink): void {
+    this.#do(async () => {
+      await this.#say(await uplink.report());
+      setTimeout(() => this.#report(uplink), TUNNEL_REPORT_MS);
+    });
+  }
+
+  #cardGone(): never {
+    this.#secrets.wipe();
+    // Straight to the pipe: the event loop has no more turns to give.
+    const line = new TextEncoder().encode(`${JSON.stringify({ type: "card-gone" })}\n`);
+    try {
+      Deno.stdout.writeSync(line);
+    } catch {
+      // The gateway is gone too; then nobody needs to hear it.
+    }
+    exitNow(0);
+  }
+
+  /** Told to end: keys first, then the card gets its reset, bounded, then nothing is left. */
+  async #end(): Promise<void> {
+    this.#secrets.wipe();
+    const bound = new Promise((resolve) => setTimeout(resolve, GIVE_BACK_MS));
+    await Promise.race([this.#card?.close("reset"), bound]);
+    exitNow(0);
+  }
+
+  #endWith(code: number): never {
+    this.#secrets.wipe();
+    exitNow(code);
+  }
+
+  #say(message: FromEngine): Promise<void> {
+    return this.#writer.write(message);
+  }
+}
+
+function bytes(base64: string): Uint8Array {
+  return Uint8Array.fromBase64(base64, { alphabet: "base64url" });
+}
+
+function base64url(value: Uint8Array): string {
+  return value.toBase64({ alphabet: "base64url", omitPadding: true });
+}

@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { parseFromEngine, parseToEngine } from "./messages.ts";
+
+Deno.test("messages: what is well formed is read, everything else is nothing", () => {
+  const start = {
+    type: "start",
+    reader: "R",
+    issuers: ["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"],
+    tunnelInterface: "sekisho0",
+  };
+  assert.deepEqual(parseToEngine(JSON.stringify(start)), start);
+  const refused: unknown[] = [
+    { ...start, more: 1 },
+    { ...start, tunnelInterface: "a-name-of-more-than-fifteen" },
+    { ...start, issuers: "AA" },
+    { type: "pin", enc: "A".repeat(44), ciphertext: "" },
+    { type: "pin", enc: "A", ciphertext: "A".repeat(129) },
+    { type: "pin", enc: "not base64url!", ciphertext: "" },
+    { type: "stop" },
+    null,
+    [],
+    "end",
+  ];
+  for (const message of refused) {
+    assert.equal(parseToEngine(JSON.stringify(message)), undefined, JSON.stringify(message));
+  }
+  assert.equal(parseToEngine("{"), undefined);
+  const card = { type: "card", report: { card: "refused", fault: "forged" } };
+  assert.deepEqual(parseFromEngine(JSON.stringify(card)), card);
+  assert.equal(
+    parseFromEngine(JSON.stringify({ ...card, report: { card: "refused", fault: "odd" } })),
+    undefined,
+  );
+});
+
+Deno.test("messages: any line is read or refused without a throw", () => {
+  fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (line) => {
+    parseToEngine(line);
+    parseFromEngine(line);
+  }));
+});

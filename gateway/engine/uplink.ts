@@ -1,0 +1,173 @@
+/** The engine's tunnel to the profile's server, and the grant that the gateway hears of. */
+import { exec } from "../../os/exec.ts";
+import { PIV_ALGORITHM } from "../../token/piv/constants.ts";
+import type { PivClient } from "../../token/piv/client.ts";
+import type { Profile } from "../../token/profile/profile.ts";
+import {
+  type Identity,
+  parsePublicKey,
+  type PeerConfig,
+  type PreparedTunnel,
+  type Tunnel,
+} from "../../tunnel/api.ts";
+import { startTunnel } from "../../tunnel/tunnel.ts";
+import type { Grant } from "../session/grant.ts";
+import type { ReadyCard } from "./card.ts";
+import { resolveEndpoints } from "./endpoints.ts";
+import { DEFAULT_MTU } from "./limits.ts";
+import type { FromEngine, ToEngine } from "./messages.ts";
+import type { EngineSecrets } from "./secrets.ts";
+import type { Unlocked } from "./unlock.ts";
+
+export interface UplinkOptions {
+  readonly unlocked: Unlocked;
+  readonly ready: ReadyCard;
+  readonly start: Extract<ToEngine, { type: "start" }>;
+  readonly secrets: EngineSecrets;
+  readonly prepared: PreparedTunnel;
+  readonly onNotice: (message: string) => void;
+  /** The tunnel ended without being told to. */
+  readonly onClosed: (reason: string) => void;
+}
+
+export class Uplink {
+  readonly grant: Grant;
+  readonly #tunnel: Tunnel;
+
+  private constructor(tunnel: Tunnel, grant: Grant) {
+    this.#tunnel = tunnel;
+    this.grant = grant;
+  }
+
+  /** Brings the tunnel up; whether the server answers shows with the first packet. */
+  static async open(options: UplinkOptions): Promise<Uplink> {
+    const { profile } = options.unlocked;
+    const endpoints = await resolveEndpoints(profile.server.endpoints);
+    let next = 0;
+    const tunnel = await startTunnel({
+      ifname: options.start.tunnelInterface,
+      mtu: profile.tunnel.mtu ?? DEFAULT_MTU,
+      identity: identityOf(options),
+      peers: [peerOf(options.unlocked, endpoints[0])],
+      keyMemory: {
+        address: options.secrets.sessionKeys.address,
+        length: options.secrets.sessionKeys.bytes.length,
+      },
+      prepared: options.prepared,
+      onEvent: (event) => {
+        if (event.kind === "notice") options.onNotice(event.message);
+        // A server of several addresses is tried at each in turn.
+        if (event.kind === "handshake-failed" && endpoints.length > 1) {
+          next = (next + 1) % endpoints.length;
+          void tunnel.set({ peers: [endpointChange(profile, endpoints[next])] });
+        }
+      },
+    });
+    void tunnel.closed.then((reason) =>
+      options.onClosed(reason.kind === "failed" ? reason.message : `the tunnel is ${reason.kind}`)
+    );
+    await addressInterface(options.start.tunnelInterface, profile);
+    return new Uplink(tunnel, grantOf(options));
+  }
+
+  /** The tunnel's counters. */
+  async report(): Promise<Extract<FromEngine, { type: "tunnel" }>> {
+    const status = await this.#tunnel.get();
+    const [peer] = status.peers;
+    return {
+      type: "tunnel",
+      endpoint: peer?.endpoint ?? "",
+      sentBytes: peer?.txBytes ?? 0,
+      receivedBytes: peer?.rxBytes ?? 0,
+      lastHandshake: peer?.lastHandshake ?? 0,
+      drops: { ...status.drops },
+    };
+  }
+}
+
+function identityOf({ unlocked, ready }: UplinkOptions): Identity {
+  const { identity } = unlocked.profile;
+  if (identity.kind === "on-card") {
+    return {
+      kind: "remote",
+      publicKey: parsePublicKey(identity.publicKey),
+      dh: (peer, into) => cardDh(ready.piv, { slot: identity.slot, peer, into }),
+    };
+  }
+  if (unlocked.privateKey === undefined) {
+    throw new Error("Cannot start the tunnel: the profile holds no private key");
+  }
+  return {
+    kind: "local",
+    privateKey: { address: unlocked.privateKey.address, length: 32 },
+  };
+}
+
+/** One X25519 on the card: SP 800-73 GENERAL AUTHENTICATE, key establishment. */
+async function cardDh(
+  piv: PivClient,
+  { slot, peer, into }: { slot: number; peer: Uint8Array; into: Uint8Array },
+): Promise<void> {
+  const shared = await piv.keyAgreement({
+    slot,
+    algorithm: PIV_ALGORITHM.X25519,
+    peer,
+  });
+  into.set(shared);
+  shared.fill(0);
+}
+
+function peerOf(unlocked: Unlocked, endpoint: string | undefined): PeerConfig {
+  const { server, destinations, tunnel } = unlocked.profile;
+  const everything = destinations.domains.length > 0
+    // Names may stand for any address; the switch lets pass only what was resolved for them.
+    ? ["0.0.0.0/0", "::/0"]
+    : [...destinations.networks, ...tunnel.dns];
+  return {
+    publicKey: parsePublicKey(server.publicKey),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(server.persistentKeepalive === undefined
+      ? {}
+      : { persistentKeepalive: server.persistentKeepalive }),
+    ...(unlocked.presharedKey === undefined
+      ? {}
+      : { presharedKey: { address: unlocked.presharedKey.address, length: 32 } }),
+    allowedIps: everything,
+  };
+}
+
+function endpointChange(profile: Profile, endpoint: string | undefined): PeerConfig {
+  return {
+    publicKey: parsePublicKey(profile.server.publicKey),
+    updateOnly: true,
+    ...(endpoint === undefined ? {} : { endpoint }),
+  };
+}
+
+async function addressInterface(name: string, profile: Profile): Promise<void> {
+  const lines = [
+    `link set dev ${name} up`,
+    ...profile.tunnel.addresses.map((address) => `address replace ${address} dev ${name} nodad`),
+  ];
+  const { code, stderr } = await exec(["ip", "-batch", "-"], { input: lines.join("\n") });
+  if (code !== 0) throw new Error(`Cannot set the tunnel's addresses: ${stderr.trim()}`);
+}
+
+function grantOf({ unlocked, start }: UplinkOptions): Grant {
+  const { profile } = unlocked;
+  return {
+    holder: profile.user.name,
+    profileId: profile.id,
+    generation: profile.generation,
+    expiresAt: profile.expiresAt * 1000,
+    interface: start.tunnelInterface,
+    identity: profile.identity.kind,
+    addresses: profile.tunnel.addresses,
+    mtu: profile.tunnel.mtu ?? DEFAULT_MTU,
+    dns: profile.tunnel.dns,
+    networks: profile.destinations.networks,
+    domains: profile.destinations.domains,
+    otherTraffic: profile.otherTraffic,
+    endpoints: profile.server.endpoints,
+  };
+}

@@ -1,0 +1,59 @@
+/** The readers that this gateway uses, watched, and whether the PC/SC service is there at all. */
+import { startReaderMonitor } from "../token/pcsc/monitor.ts";
+import type { ReaderMonitor, ReaderState as PcscReader } from "../token/pcsc/types.ts";
+import type { ReaderState } from "./session/events.ts";
+import type { ReaderView } from "./view.ts";
+
+export class Readers {
+  readonly #monitor: ReaderMonitor;
+  readonly #only: string | undefined;
+  readonly #onChange: (readers: readonly ReaderState[]) => void;
+  #readers: readonly ReaderState[] = [];
+  #fault: string | undefined;
+
+  /** Watches every reader, or the one whose name is `only`. */
+  constructor(
+    only: string | undefined,
+    listener: {
+      onChange: (readers: readonly ReaderState[]) => void;
+      onLost: (reason: string) => void;
+    },
+  ) {
+    this.#only = only;
+    this.#onChange = listener.onChange;
+    this.#monitor = startReaderMonitor({
+      onChange: (readers) => this.#take(readers),
+      onError: (error) => {
+        this.#fault = error.message;
+        listener.onLost(error.message);
+      },
+    });
+  }
+
+  view(): ReaderView[] {
+    return this.#readers.map(({ name, card }) => ({ name, card }));
+  }
+
+  warnings(): string[] {
+    if (this.#fault !== undefined) return [this.#fault];
+    if (this.#readers.length > 0) return [];
+    return [
+      this.#only === undefined
+        ? "No card reader is connected."
+        : `The card reader "${this.#only}" is not connected.`,
+    ];
+  }
+
+  stop(): Promise<void> {
+    return this.#monitor.stop();
+  }
+
+  #take(all: readonly PcscReader[]): void {
+    const readers = all
+      .filter((one) => this.#only === undefined || one.name === this.#only)
+      .map(({ name, card, events }) => ({ name, card, counter: events }));
+    if (all.length > 0) this.#fault = undefined;
+    this.#readers = readers;
+    this.#onChange(readers);
+  }
+}

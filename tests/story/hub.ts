@@ -1,0 +1,17 @@
+/** What the story needs of a hub, whoever plays it. */
+export interface HubClient {
+  /** Base64. */
+  readonly publicKey: string;
+  readonly presharedKey?: string;
+  /** Its own addresses in the tunnel, with prefix lengths. */
+  readonly addresses: readonly string[];
+}
+
+export interface Hub {
+  readonly kind: "ours" | "stock";
+  /** Base64. */
+  readonly publicKey: string;
+  /** Where the hub believes a client to be: "192.0.2.1:51820"; undefined before it spoke. */
+  endpointOf(clientPublicKey: string): Promise<string | undefined>;
+  stop(): Promise<void>;
+}

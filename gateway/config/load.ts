@@ -1,0 +1,173 @@
+/** The gateway's configuration file: its schema, and its defaults. */
+import { isIPv4, isIPv6 } from "node:net";
+import * as v from "valibot";
+import { loadConfig } from "../../os/config.ts";
+import { contains, parseNetwork } from "../../os/ip_network.ts";
+import type { GatewayConfig } from "./gateway_config.ts";
+
+/** @throws {ConfigError} with file, key and what is expected. */
+export async function loadGatewayConfig(path: string): Promise<GatewayConfig> {
+  return await loadConfig(path, GatewayConfigSchema);
+}
+
+const text = (expected: string, check: (value: string) => boolean) =>
+  v.pipe(v.string(expected), v.check(check, expected));
+
+const interfaceName = text(
+  "an interface's name of 1 to 15 letters, digits, '.', '-' or '_'",
+  (name) => /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/.test(name),
+);
+
+const folder = text("a folder's absolute path", (path) => /^\/[^\0\n"]*$/.test(path));
+
+const PORT = "a port, 1 to 65535";
+const port = v.pipe(v.number(PORT), v.integer(PORT), v.minValue(1, PORT), v.maxValue(65535, PORT));
+
+const resolver = text(
+  "an IP address",
+  (address) => isIPv4(address) || (isIPv6(address) && !address.includes("%")),
+);
+
+/** A box's address on a network that has room for terminals. */
+const lanAddress = (family: 4 | 6) => {
+  const example = family === 4 ? `"192.168.80.1/24"` : `"fd80::1/64"`;
+  return text(`an IPv${family} address with prefix length such as ${example}`, (address) => {
+    const network = parseNetwork(address);
+    if (network?.family !== family || !address.includes("/")) return false;
+    return family === 6 ? network.prefix === 64 : network.prefix >= 8 && network.prefix <= 30;
+  });
+};
+
+const lanTable = v.strictObject({
+  interface: interfaceName,
+  address: lanAddress(4),
+  address6: v.exactOptional(lanAddress(6)),
+  dhcp: v.exactOptional(v.strictObject({
+    from: text("an IPv4 address", isIPv4),
+    to: text("an IPv4 address", isIPv4),
+    lease: v.optional(
+      text(
+        `a time from 2 minutes on such as "12h", "45m" or "3600"`,
+        (lease) => /^[1-9]\d{0,6}[smhd]?$/.test(lease) && leaseSeconds(lease) >= 120,
+      ),
+      "12h",
+    ),
+  })),
+});
+
+const lan = v.pipe(
+  lanTable,
+  v.forward(
+    v.check((table) => inLan(table.address, table.dhcp?.from), "an address in the LAN's network"),
+    ["dhcp", "from"],
+  ),
+  v.forward(
+    v.check(
+      (table) => inLan(table.address, table.dhcp?.to) && ordered(table.dhcp),
+      "an address in the LAN's network, not before dhcp.from",
+    ),
+    ["dhcp", "to"],
+  ),
+);
+
+const ISSUER = "an Ed25519 public key: 32 bytes in base64url";
+const issuer = v.pipe(
+  text(ISSUER, (key) => /^[A-Za-z0-9_-]{43}$/.test(key)),
+  v.transform((key) => Uint8Array.fromBase64(key, { alphabet: "base64url" })),
+);
+
+const LISTEN = `an address and port such as "192.168.80.1:8443" or "[fd80::1]:8443"`;
+const listen = text(LISTEN, (value) => parseListen(value) !== undefined);
+
+/** The file as it is written; the output is a `GatewayConfig`. */
+export const GatewayConfigSchema = v.pipe(
+  v.strictObject({
+    name: text(
+      "a name of 1 to 63 lower-case letters, digits or '-'",
+      (name) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name),
+    ),
+    state: v.optional(folder, "/var/lib/sekisho"),
+    run: v.optional(folder, "/run/sekisho"),
+    lan,
+    internet: v.strictObject({
+      interface: interfaceName,
+      dns: v.optional(v.array(resolver, "a list of IP addresses"), []),
+    }),
+    reader: v.exactOptional(v.strictObject({
+      name: text("a reader's name", (name) => name.length > 0 && name.length <= 128),
+    })),
+    token: v.strictObject({
+      issuers: v.pipe(
+        v.array(issuer, "a list of issuers' public keys"),
+        v.minLength(1, "at least one issuer's public key"),
+      ),
+    }),
+    tunnel: v.optional(v.strictObject({ interface: v.optional(interfaceName, "sekisho0") }), {}),
+    panel: v.optional(v.strictObject({ listen: v.exactOptional(listen) }), {}),
+    portal: v.optional(
+      v.strictObject({ http_port: v.optional(port, 80), https_port: v.optional(port, 443) }),
+      {},
+    ),
+  }),
+  v.forward(
+    v.check(
+      (file) => file.internet.interface !== file.lan.interface,
+      "another interface than the LAN's",
+    ),
+    ["internet", "interface"],
+  ),
+  v.forward(
+    v.check(
+      (file) => ![file.lan.interface, file.internet.interface].includes(file.tunnel.interface),
+      "an interface of its own",
+    ),
+    ["tunnel", "interface"],
+  ),
+  v.forward(
+    v.check(
+      (file) => file.portal.http_port !== file.portal.https_port,
+      "another port than portal.http_port",
+    ),
+    ["portal", "https_port"],
+  ),
+  v.transform((file): GatewayConfig => ({
+    name: file.name,
+    state: file.state,
+    run: file.run,
+    lan: file.lan,
+    internet: file.internet,
+    ...(file.reader === undefined ? {} : { reader: file.reader }),
+    token: file.token,
+    tunnel: file.tunnel,
+    panel: (file.panel.listen === undefined ? undefined : parseListen(file.panel.listen)) ??
+      { host: file.lan.address.split("/")[0] ?? "", port: 8443 },
+    portal: { httpPort: file.portal.http_port, httpsPort: file.portal.https_port },
+  })),
+);
+
+function inLan(lanAddress: string, address: string | undefined): boolean {
+  if (address === undefined) return true;
+  const outer = parseNetwork(lanAddress);
+  const inner = parseNetwork(address);
+  return outer !== undefined && inner !== undefined && contains(outer, inner);
+}
+
+function ordered(dhcp: { from: string; to: string } | undefined): boolean {
+  const number = (address: string) => {
+    return address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
+  };
+  return dhcp === undefined || number(dhcp.from) <= number(dhcp.to);
+}
+
+function leaseSeconds(lease: string): number {
+  const unit = { s: 1, m: 60, h: 3600, d: 86_400 }[lease.slice(-1)] ?? 1;
+  return parseInt(lease, 10) * unit;
+}
+
+function parseListen(value: string): { host: string; port: number } | undefined {
+  const [, v6, v4, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([1-9]\d{0,4})$/.exec(value) ??
+    [];
+  const host = v6 ?? v4 ?? "";
+  const valid = v6 === undefined ? isIPv4(host) : isIPv6(host);
+  return valid && Number(digits) <= 65535 ? { host, port: Number(digits) } : undefined;
+}

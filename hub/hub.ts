@@ -1,0 +1,159 @@
+/**
+ * A running hub: tunnel, ruleset, addresses. Nothing passes before the ruleset stands, and it stands
+ * until the tunnel is gone.
+ */
+import { openNftables } from "../os/libnftables.ts";
+import type { Nftables } from "../os/libnftables.ts";
+import { SecretMemory } from "../os/secret_memory.ts";
+import type { CloseReason, Tunnel } from "../tunnel/api.ts";
+import { startTunnel } from "../tunnel/tunnel.ts";
+import { ClientKeys } from "./client_keys.ts";
+import { changeRoutes, clientAddresses, setUpInterface } from "./forwarding.ts";
+import { type ClientConfig, type HubConfig, MAX_CLIENTS } from "./hub_config.ts";
+import type { HubStatus } from "./hub_status.ts";
+import { readKeyFile } from "./key_file.ts";
+import { peerChanges } from "./peers.ts";
+import { noRuleset, ruleset, TABLE } from "./ruleset.ts";
+
+/** What `TunnelOptions.keyMemory` asks for each peer. */
+const KEY_MEMORY_PER_CLIENT = 4 * 64 + 128;
+
+/** What the running interface is built on; another value needs another start. */
+const FIXED = ["interface", "private_key_file", "addresses", "mtu", "run"] as const;
+
+export class Hub {
+  readonly closed: Promise<CloseReason>;
+  readonly #tunnel: Tunnel;
+  readonly #nftables: Nftables;
+  readonly #memory: SecretMemory;
+  readonly #startedAt = Date.now();
+  #config: HubConfig;
+  #keys: ClientKeys;
+
+  private constructor(
+    config: HubConfig,
+    parts: { tunnel: Tunnel; nftables: Nftables; memory: SecretMemory; keys: ClientKeys },
+  ) {
+    this.#config = config;
+    this.#tunnel = parts.tunnel;
+    this.#nftables = parts.nftables;
+    this.#memory = parts.memory;
+    this.#keys = parts.keys;
+    this.closed = parts.tunnel.closed;
+  }
+
+  /** @throws {ConfigError} when the file of a key can't be used; {Error} when the system refuses. */
+  static async start(config: HubConfig): Promise<Hub> {
+    using undo = new DisposableStack();
+    const memory = SecretMemory.allocate(64 + MAX_CLIENTS * KEY_MEMORY_PER_CLIENT);
+    undo.defer(() => memory.free());
+    const privateKey = memory.take(32);
+    readKeyFile(config.private_key_file, privateKey.bytes);
+    const sessionKeys = memory.take(MAX_CLIENTS * KEY_MEMORY_PER_CLIENT);
+    const keys = undo.use(new ClientKeys(config.client));
+
+    const nftables = undo.use(openNftables());
+    nftables.run(ruleset(config));
+    undo.defer(() => void nftables.run(noRuleset()));
+    const tunnel = await startTunnel({
+      ifname: config.interface,
+      mtu: config.mtu,
+      listenPort: config.listen_port,
+      identity: { kind: "local", privateKey: { address: privateKey.address, length: 32 } },
+      peers: peerChanges({ from: [], to: config.client }, (client) => keys.of(client)),
+      keyMemory: { address: sessionKeys.address, length: sessionKeys.bytes.length },
+    });
+    try {
+      await setUpInterface(config);
+    } catch (error) {
+      await tunnel.close();
+      throw error;
+    }
+    undo.move();
+    return new Hub(config, { tunnel, nftables, memory, keys });
+  }
+
+  /**
+   * Takes over what has changed; the sessions of clients that stay go on.
+   * @throws when a change needs another start or can't be made; everything stays as it was.
+   */
+  async reload(next: HubConfig): Promise<void> {
+    const before = this.#config;
+    const fixed = FIXED.find((key) => String(next[key]) !== String(before[key]));
+    if (fixed !== undefined) {
+      throw new Error(`Cannot reload: ${fixed} has changed; restart the hub to use it`);
+    }
+    const keys = new ClientKeys(next.client);
+    try {
+      // While peers change hands, only those pass whom both configurations give the same.
+      this.#nftables.run(ruleset({ ...next, client: unchanged(before.client, next.client) }));
+      await this.#tunnel.set({
+        peers: peerChanges({ from: before.client, to: next.client }, (client) => keys.of(client)),
+        ...(next.listen_port === before.listen_port ? {} : { listenPort: next.listen_port }),
+      });
+    } catch (error) {
+      keys[Symbol.dispose]();
+      this.#nftables.run(ruleset(before));
+      throw error;
+    }
+    this.#keys[Symbol.dispose]();
+    this.#keys = keys;
+    this.#config = next;
+    this.#nftables.run(ruleset(next));
+    const routes = { from: clientAddresses(before), to: clientAddresses(next) };
+    await changeRoutes(next.interface, routes);
+  }
+
+  async status(): Promise<HubStatus> {
+    const device = await this.#tunnel.get();
+    const peers = new Map(device.peers.map((peer) => [peer.publicKey, peer]));
+    return {
+      interface: this.#config.interface,
+      publicKey: device.publicKey,
+      listenPort: device.listenPort,
+      startedAt: this.#startedAt,
+      clients: this.#config.client.map((client) => {
+        const peer = peers.get(client.public_key);
+        return {
+          name: client.name,
+          publicKey: client.public_key,
+          addresses: client.addresses,
+          networks: client.networks,
+          endpoint: peer?.endpoint,
+          connected: peer?.sessionAlive ?? false,
+          lastHandshake: peer?.lastHandshake ?? 0,
+          receivedBytes: peer?.rxBytes ?? 0,
+          sentBytes: peer?.txBytes ?? 0,
+        };
+      }),
+      packets: this.#packets(),
+      drops: device.drops,
+    };
+  }
+
+  async stop(): Promise<void> {
+    await this.#tunnel.close();
+    this.#nftables.run(noRuleset());
+    this.#nftables[Symbol.dispose]();
+    this.#keys[Symbol.dispose]();
+    this.#memory.free();
+  }
+
+  #packets(): HubStatus["packets"] {
+    const listed = this.#nftables.json(`list counters table ${TABLE}\n`);
+    const count = (name: string) => {
+      for (const one of listed as { counter?: { name: string; packets: number } }[]) {
+        if (one.counter?.name === name) return one.counter.packets;
+      }
+      return 0;
+    };
+    return { inward: count("inward"), outward: count("outward"), dropped: count("dropped") };
+  }
+}
+
+function unchanged(before: readonly ClientConfig[], next: readonly ClientConfig[]): ClientConfig[] {
+  const meaning = ({ public_key, addresses, networks }: ClientConfig) =>
+    JSON.stringify([public_key, addresses, networks]);
+  const known = new Set(before.map(meaning));
+  return next.filter((client) => known.has(meaning(client)));
+}

@@ -1,0 +1,139 @@
+/** What a hub is told in its configuration file. No I/O. */
+import * as v from "valibot";
+import { contains, type IpNetwork, parseAddress, parseNetwork } from "../os/ip_network.ts";
+import { parsePublicKey } from "../tunnel/api.ts";
+
+/** More would not fit the memory that is locked for session keys. */
+export const MAX_CLIENTS = 1000;
+
+const Interface = text(
+  /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/,
+  'the name of an interface, at most 15 letters and digits, such as "sekisho0"',
+);
+const Path = text(/^\/[^\0]+$/, 'an absolute path such as "/etc/sekisho/hub.key"');
+const Name = text(
+  /^[\p{L}\p{N}][\p{L}\p{N}@._ -]{0,62}$/u,
+  "a name of at most 63 letters, digits, spaces, @, dots, dashes",
+);
+const Port = whole(1, 65535, "a UDP port, 1 to 65535");
+const Mtu = whole(1280, 9000, "a whole number, 1280 to 9000");
+const InterfaceAddress = checked(
+  (value) => value.includes("/") && parseNetwork(value) !== undefined,
+  'an address with its prefix length such as "10.77.0.1/24" or "fd77::1/64"',
+);
+const Network = checked((value) => {
+  const network = parseNetwork(value);
+  return network !== undefined && hasNoHostBits(network);
+}, 'a network such as "10.20.0.0/16" (no bits behind its prefix) or one address');
+const Key = v.pipe(
+  checked(isPublicKey, "a WireGuard public key, 44 characters as `wg pubkey` prints them"),
+  v.transform(parsePublicKey),
+);
+const Endpoint = checked((value) => {
+  const [, host = "", port = ""] = /^\[?([0-9a-fA-F.:]+)\]?:(\d{1,5})$/.exec(value) ?? [];
+  return parseAddress(host) !== undefined && Number(port) > 0 && Number(port) < 65536;
+}, 'an address with its port such as "192.0.2.1:51820" or "[2001:db8::1]:51820"');
+
+const Client = v.strictObject({
+  name: Name,
+  public_key: Key,
+  preshared_key_file: v.optional(Path),
+  /** The client's own addresses in the tunnel: nothing else is taken from it. */
+  addresses: v.pipe(v.array(Network), v.minLength(1, "at least one address")),
+  /** What it may reach. */
+  networks: v.array(Network),
+  /** Where it is before it first spoke. */
+  endpoint: v.optional(Endpoint),
+});
+
+export const HubConfigSchema = v.strictObject({
+  interface: v.optional(Interface, "sekisho-hub"),
+  private_key_file: Path,
+  listen_port: v.optional(Port, 51820),
+  /** The hub's own, in the tunnel. */
+  addresses: v.pipe(v.array(InterfaceAddress), v.minLength(1, "at least one address")),
+  mtu: v.optional(Mtu, 1420),
+  /** Clients appear in the private network under the hub's own address there. */
+  masquerade: v.optional(v.boolean("true or false"), false),
+  /** Folder for the lock and the status socket. */
+  run: v.optional(Path, "/run/sekisho-hub"),
+  client: v.optional(
+    v.pipe(
+      v.array(Client),
+      v.maxLength(MAX_CLIENTS, `at most ${MAX_CLIENTS} clients`),
+      v.rawCheck(({ dataset, addIssue }) => {
+        const message = dataset.typed ? findConflict(dataset.value) : undefined;
+        if (message !== undefined) addIssue({ message });
+      }),
+    ),
+    [],
+  ),
+});
+
+export type HubConfig = v.InferOutput<typeof HubConfigSchema>;
+export type ClientConfig = HubConfig["client"][number];
+
+/** The peer protocol gives an address to one client only; so must the file. */
+function findConflict(clients: readonly ClientConfig[]): string | undefined {
+  const names = new Set<string>();
+  const keys = new Map<string, string>();
+  const addresses: { name: string; network: IpNetwork }[] = [];
+  for (const { name, public_key, addresses: own } of clients) {
+    if (names.has(name)) return `each name once, not ${JSON.stringify(name)} twice`;
+    names.add(name);
+    const other = keys.get(public_key);
+    if (other !== undefined) {
+      return `each public_key once, not for ${both(other, name)}`;
+    }
+    keys.set(public_key, name);
+    for (const text of own) {
+      const network = parseNetwork(text);
+      if (network === undefined) continue;
+      const clash = addresses.find((one) =>
+        contains(one.network, network) || contains(network, one.network)
+      );
+      if (clash !== undefined && clash.name !== name) {
+        return `each address once, not ${text} for ${both(clash.name, name)}`;
+      }
+      addresses.push({ name, network });
+    }
+  }
+  return undefined;
+}
+
+function text(pattern: RegExp, expected: string) {
+  return v.pipe(v.string(expected), v.regex(pattern, expected));
+}
+
+function checked(good: (value: string) => boolean, expected: string) {
+  return v.pipe(v.string(expected), v.check(good, expected));
+}
+
+function whole(least: number, most: number, expected: string) {
+  return v.pipe(
+    v.number(expected),
+    v.integer(expected),
+    v.minValue(least, expected),
+    v.maxValue(most, expected),
+  );
+}
+
+function both(a: string, b: string): string {
+  return `${JSON.stringify(a)} and ${JSON.stringify(b)}`;
+}
+
+function isPublicKey(text: string): boolean {
+  try {
+    parsePublicKey(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function hasNoHostBits({ bytes, prefix }: IpNetwork): boolean {
+  return bytes.every((byte, i) => {
+    const free = Math.min(8, Math.max(0, 8 * (i + 1) - prefix));
+    return (byte & ((1 << free) - 1)) === 0;
+  });
+}

@@ -1,0 +1,30 @@
+/** What a hub tells of itself: no secret, but names and addresses of its clients. */
+import type { DropCounters, PublicKey } from "../tunnel/api.ts";
+
+export interface HubStatus {
+  readonly interface: string;
+  readonly publicKey: PublicKey | undefined;
+  readonly listenPort: number;
+  /** Unix milliseconds. */
+  readonly startedAt: number;
+  readonly clients: readonly ClientStatus[];
+  /** Packets that the ruleset let pass and didn't, since it was last replaced. */
+  readonly packets: { readonly inward: number; readonly outward: number; readonly dropped: number };
+  /** Packets that the tunnel dropped, by reason. */
+  readonly drops: DropCounters;
+}
+
+export interface ClientStatus {
+  readonly name: string;
+  readonly publicKey: PublicKey;
+  readonly addresses: readonly string[];
+  readonly networks: readonly string[];
+  /** Where it last spoke from. */
+  readonly endpoint: string | undefined;
+  /** Whether it has a session now. */
+  readonly connected: boolean;
+  /** Unix milliseconds, 0 for never. */
+  readonly lastHandshake: number;
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+}

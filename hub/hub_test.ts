@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { parseConfig } from "../os/config.ts";
+import type { NativeKey } from "../tunnel/api.ts";
+import { type HubConfig, HubConfigSchema } from "./hub_config.ts";
+import { readKeyFile } from "./key_file.ts";
+import { peerChanges } from "./peers.ts";
+import { ruleset } from "./ruleset.ts";
+
+const ALICE = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const BOB = "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const HEAD = `private_key_file = "/k"\naddresses = ["10.77.0.1/24", "fd77::1/64"]\n`;
+
+Deno.test("hub: a configuration with its defaults", () => {
+  const config = read(`${HEAD}[[client]]\nname = "Alice"\npublic_key = "${ALICE}"
+    addresses = ["10.77.0.2"]\nnetworks = ["10.20.0.0/16"]`);
+  assert.equal(config.listen_port, 51820);
+  assert.equal(config.mtu, 1420);
+  assert.equal(config.masquerade, false);
+  assert.equal(config.client[0]?.name, "Alice");
+});
+
+Deno.test("hub: what a configuration may not say, with the key and what is expected", () => {
+  const client = (name: string, key: string, address: string, network = "10.20.0.0/16") =>
+    `[[client]]\nname = "${name}"\npublic_key = "${key}"\naddresses = ["${address}"]
+    networks = ["${network}"]\n`;
+  const table: [string, RegExp][] = [
+    [`${HEAD}listen_port = 0`, /listen_port: .*expected a UDP port, 1 to 65535/],
+    [`${HEAD}listen_port = "x"`, /listen_port: .*expected a UDP port/],
+    [`${HEAD}interface = "a b"`, /interface: .*at most 15/],
+    [`${HEAD}interface = "eth0\\"; drop"`, /interface: /],
+    [`${HEAD}color = 1`, /color: there is no such key/],
+    [`private_key_file = "k"\naddresses = ["10.0.0.1/8"]`, /private_key_file: .*absolute path/],
+    [`private_key_file = "/k"\naddresses = ["10.0.0.1"]`, /addresses\.0: .*prefix length/],
+    [`private_key_file = "/k"\naddresses = []`, /addresses: .*at least one/],
+    [`addresses = ["10.0.0.1/8"]`, /private_key_file: it is missing/],
+    [HEAD + client("a", "short", "10.77.0.2"), /client\.0\.public_key: .*44 characters/],
+    [HEAD + client("a", ALICE, "10.77.0.2", "10.20.0.1/16"), /client\.0\.networks\.0: .*no bits/],
+    [HEAD + client("a", ALICE, "10.77.0.2") + client("a", BOB, "10.77.0.3"), /each name once/],
+    [HEAD + client("a", ALICE, "10.77.0.2") + client("b", ALICE, "10.77.0.3"), /public_key once/],
+    [HEAD + client("a", ALICE, "10.77.0.2") + client("b", BOB, "10.77.0.0/24"), /address once/],
+  ];
+  for (const [text, expected] of table) {
+    assert.throws(() => read(text), (error) => {
+      assert.ok(error instanceof Error);
+      assert.equal(error.name, "ConfigError");
+      assert.match(error.message, expected);
+      return !error.message.includes("\n");
+    }, text);
+  }
+});
+
+Deno.test("hub: the ruleset drops by default and pairs each client with its networks", () => {
+  const text = ruleset(config([
+    { name: "Alice", key: ALICE, addresses: ["10.77.0.2", "fd77::2"], networks: ["10.20.0.0/16"] },
+    { name: "Bob", key: BOB, addresses: ["10.77.0.3"], networks: ["10.20.1.0/24", "10.20.1.7"] },
+  ]));
+  assert.match(text, /hook forward priority filter; policy drop;/);
+  const four = /set allowed4 {.*elements = { (.*) };/.exec(text)?.[1]?.split(", ");
+  // 10.20.1.7 lies in 10.20.1.0/24: a set of intervals would refuse it
+  assert.deepEqual(four, ["10.77.0.2 . 10.20.0.0/16", "10.77.0.3 . 10.20.1.0/24"]);
+  assert.match(text, /set allowed6 { type ipv6_addr \. ipv6_addr; flags interval; }/);
+  assert.doesNotMatch(text, /masquerade/);
+  assert.match(ruleset({ ...config([]), masquerade: true }), /ip saddr @clients4 masquerade/);
+});
+
+Deno.test("hub: peers of a reload: the gone first, the others as they are, no endpoint set back", () => {
+  const alice = { name: "Alice", key: ALICE, addresses: ["10.77.0.2"], networks: [] };
+  const before = config([{ ...alice, endpoint: "192.0.2.1:5" }, {
+    name: "Bob",
+    key: BOB,
+    addresses: ["10.77.0.3"],
+    networks: [],
+  }]).client;
+  const psk: NativeKey = { address: 16n, length: 32 };
+  const same = config([{ ...alice, addresses: ["10.77.0.3"], endpoint: "192.0.2.1:5" }]).client;
+  assert.deepEqual(peerChanges({ from: before, to: same }, () => psk), [
+    { publicKey: BOB, remove: true },
+    { publicKey: ALICE, presharedKey: psk, replaceAllowedIps: true, allowedIps: ["10.77.0.3"] },
+  ]);
+  const moved = config([{ ...alice, endpoint: "192.0.2.9:5" }]).client;
+  assert.deepEqual(peerChanges({ from: before, to: moved }, () => undefined)[1], {
+    publicKey: ALICE,
+    presharedKey: "none",
+    replaceAllowedIps: true,
+    allowedIps: ["10.77.0.2"],
+    endpoint: "192.0.2.9:5",
+  });
+});
+
+Deno.test("hub: key files: what wg writes is read, anything else is refused with its reason", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/key`;
+  const write = (text: string, mode = 0o600) => {
+    Deno.writeTextFileSync(path, text);
+    Deno.chmodSync(path, mode);
+  };
+  const into = new Uint8Array(32);
+  try {
+    for (let round = 0; round < 50; round++) {
+      const key = crypto.getRandomValues(new Uint8Array(32));
+      write(`${key.toBase64()}\n`);
+      readKeyFile(path, into);
+      assert.deepEqual(into, key);
+    }
+    assert.throws(() => readKeyFile(`${folder}/none`, into), /it is not there/);
+    assert.throws(() => readKeyFile(folder, into), /not a file|others may read/);
+    write(`${ALICE}\n`, 0o640);
+    assert.throws(() => readKeyFile(path, into), /others may read it/);
+    const bad = [
+      "",
+      ALICE.slice(1),
+      `${ALICE}x`,
+      ALICE.replace("A=", "B="),
+      ALICE.replace("A", "-"),
+    ];
+    for (const text of bad) {
+      write(text);
+      assert.throws(() => readKeyFile(path, into), /it holds something else/, text);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+function read(text: string): HubConfig {
+  return parseConfig(text, { file: "hub.toml", schema: HubConfigSchema });
+}
+
+interface Sketch {
+  name: string;
+  key: string;
+  addresses: string[];
+  networks: string[];
+  endpoint?: string;
+}
+
+function config(clients: Sketch[]): HubConfig {
+  const blocks = clients.map((one) =>
+    `[[client]]\nname = "${one.name}"\npublic_key = "${one.key}"
+    addresses = ${JSON.stringify(one.addresses)}\nnetworks = ${JSON.stringify(one.networks)}
+    ${one.endpoint === undefined ? "" : `endpoint = "${one.endpoint}"`}\n`
+  );
+  return read(HEAD + blocks.join(""));
+}

@@ -1,0 +1,92 @@
+/** `hub --config FILE`: runs a hub until SIGTERM or SIGINT; SIGHUP reads the file again. */
+import { ConfigError, loadConfig } from "../os/config.ts";
+import { lockInstance } from "../os/instance_lock.ts";
+import type { CloseReason } from "../tunnel/api.ts";
+import { Hub } from "./hub.ts";
+import { type HubConfig, HubConfigSchema } from "./hub_config.ts";
+import { askStatus, serveStatus } from "./status_socket.ts";
+
+const USAGE = "hub [status] --config FILE";
+const HELP = `Usage: ${USAGE}
+  --config FILE          run the hub; SIGHUP reads FILE again, SIGTERM ends it
+  status --config FILE   print what the running hub tells of itself, as JSON
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`;
+
+export async function hubRole(args: string[]): Promise<number> {
+  if (args.includes("--help")) {
+    console.log(HELP);
+    return 0;
+  }
+  const rest = args[0] === "status" ? args.slice(1) : args;
+  const [flag, path, ...more] = rest;
+  if (flag !== "--config" || path === undefined || more.length > 0) {
+    console.error(`Cannot start the hub: its arguments are not understood; use: ${USAGE}`);
+    return 2;
+  }
+  try {
+    const config = await loadConfig(path, HubConfigSchema);
+    return await (args[0] === "status" ? printStatus(config) : run(config, path));
+  } catch (error) {
+    console.error(messageOf(error));
+    return error instanceof ConfigError ? 2 : 1;
+  }
+}
+
+async function printStatus({ run }: HubConfig): Promise<number> {
+  const text = await askStatus(socketIn(run));
+  console.log(JSON.stringify(JSON.parse(text), undefined, 2));
+  return 0;
+}
+
+async function run(config: HubConfig, path: string): Promise<number> {
+  using lock = lockInstance(`${config.run}/hub.lock`);
+  if (lock === undefined) {
+    throw new Error(`Cannot start the hub: one runs already in ${config.run}; stop it first`);
+  }
+  const hub = await Hub.start(config);
+  using _socket = serveStatus(socketIn(config.run), () => hub.status());
+  console.log(
+    `Hub up: ${config.interface}, UDP port ${config.listen_port}, ${config.client.length} clients`,
+  );
+  let busy = Promise.resolve();
+  using _reload = onSignals(["SIGHUP"], () => void (busy = busy.then(() => reload(hub, path))));
+  const end = await untilEnd(hub);
+  await busy;
+  await hub.stop();
+  if (end === "asked") return 0;
+  const why = end.kind === "failed" ? end.message : "its interface was deleted";
+  throw new Error(`Cannot go on as a hub: ${why}; start it again`);
+}
+
+async function reload(hub: Hub, path: string): Promise<void> {
+  try {
+    const config = await loadConfig(path, HubConfigSchema);
+    await hub.reload(config);
+    console.log(`Hub reloaded: ${config.client.length} clients`);
+  } catch (error) {
+    console.error(`${messageOf(error)} (the hub goes on as before)`);
+  }
+}
+
+async function untilEnd(hub: Hub): Promise<CloseReason | "asked"> {
+  const asked = Promise.withResolvers<"asked">();
+  using _signals = onSignals(["SIGTERM", "SIGINT"], () => asked.resolve("asked"));
+  return await Promise.race([asked.promise, hub.closed]);
+}
+
+function onSignals(signals: readonly Deno.Signal[], handler: () => void): Disposable {
+  for (const signal of signals) Deno.addSignalListener(signal, handler);
+  return {
+    [Symbol.dispose]: () => {
+      for (const signal of signals) Deno.removeSignalListener(signal, handler);
+    },
+  };
+}
+
+function socketIn(run: string): string {
+  return `${run}/hub.sock`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -11,7 +11,11 @@ export async function loadGatewayConfig(path: string): Promise<GatewayConfig> {
 }
 
 const text = (expected: string, check: (value: string) => boolean) =>
-  v.pipe(v.string(expected), v.check(check, expected));
+  v.pipe(
+    v.string(),
+    v.check(check, (issue) => `expected ${expected}, not ${JSON.stringify(issue.input)}`),
+    v.description(expected),
+  );
 
 const interfaceName = text(
   "an interface's name of 1 to 15 letters, digits, '.', '-' or '_'",
@@ -21,7 +25,13 @@ const interfaceName = text(
 const folder = text("a folder's absolute path", (path) => /^\/[^\0\n"]*$/.test(path));
 
 const PORT = "a port, 1 to 65535";
-const port = v.pipe(v.number(PORT), v.integer(PORT), v.minValue(1, PORT), v.maxValue(65535, PORT));
+const port = v.pipe(
+  v.number(),
+  v.integer(),
+  v.minValue(1),
+  v.maxValue(65535),
+  v.description(PORT),
+);
 
 const resolver = text(
   "an IP address",
@@ -58,13 +68,16 @@ const lanTable = v.strictObject({
 const lan = v.pipe(
   lanTable,
   v.forward(
-    v.check((table) => inLan(table.address, table.dhcp?.from), "an address in the LAN's network"),
+    v.check(
+      (table) => inLan(table.address, table.dhcp?.from),
+      "expected an address in the LAN's network",
+    ),
     ["dhcp", "from"],
   ),
   v.forward(
     v.check(
       (table) => inLan(table.address, table.dhcp?.to) && ordered(table.dhcp),
-      "an address in the LAN's network, not before dhcp.from",
+      "expected an address in the LAN's network, not before dhcp.from",
     ),
     ["dhcp", "to"],
   ),
@@ -91,15 +104,16 @@ export const GatewayConfigSchema = v.pipe(
     lan,
     internet: v.strictObject({
       interface: interfaceName,
-      dns: v.optional(v.array(resolver, "a list of IP addresses"), []),
+      dns: v.optional(v.pipe(v.array(resolver), v.description("a list of IP addresses")), []),
     }),
     reader: v.exactOptional(v.strictObject({
       name: text("a reader's name", (name) => name.length > 0 && name.length <= 128),
     })),
     token: v.strictObject({
       issuers: v.pipe(
-        v.array(issuer, "a list of issuers' public keys"),
-        v.minLength(1, "at least one issuer's public key"),
+        v.array(issuer),
+        v.minLength(1),
+        v.description("a list of at least one issuer's public key"),
       ),
     }),
     tunnel: v.optional(v.strictObject({ interface: v.optional(interfaceName, "sekisho0") }), {}),
@@ -112,21 +126,21 @@ export const GatewayConfigSchema = v.pipe(
   v.forward(
     v.check(
       (file) => file.internet.interface !== file.lan.interface,
-      "another interface than the LAN's",
+      "expected another interface than the LAN's",
     ),
     ["internet", "interface"],
   ),
   v.forward(
     v.check(
       (file) => ![file.lan.interface, file.internet.interface].includes(file.tunnel.interface),
-      "an interface of its own",
+      "expected an interface of its own",
     ),
     ["tunnel", "interface"],
   ),
   v.forward(
     v.check(
       (file) => file.portal.http_port !== file.portal.https_port,
-      "another port than portal.http_port",
+      "expected another port than portal.http_port",
     ),
     ["portal", "https_port"],
   ),

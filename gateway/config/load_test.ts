@@ -36,7 +36,7 @@ internet = { interface = "wan0" }
 token = { issuers = ["${KEY}"] }
 `;
 
-const parse = (text: string) => parseConfig(text, { file: "g.toml", schema: GatewayConfigSchema });
+const parse = (text: string) => parseConfig(text, { name: "g.toml", schema: GatewayConfigSchema });
 
 Deno.test("gateway config: every key arrives", () => {
   const { token, ...config } = parse(FULL);
@@ -76,44 +76,48 @@ const replaced = (from: string, to: string) => {
 };
 
 Deno.test("gateway config: each fault is one line with file, key and what is expected", () => {
-  const table: [text: string, key: string, says: RegExp][] = [
-    ["", "name", /is missing; expected a name/],
-    ["name = ", "line 1", /expected TOML/],
-    ["name = 1\nname = 2", "line 2", /expected TOML/],
-    [replaced(`"gateway-1"`, "7"), "name", /it is 7; expected a name of/],
-    [replaced(`"gateway-1"`, `"Gate way"`), "name", /it is "Gate way"; expected a name of/],
-    [replaced(`"/run/sekisho"`, `"run"`), "run", /expected a folder's absolute path/],
-    [replaced("[panel]", "[pannel]"), "pannel", /no such key/],
-    [replaced("address6", "adress6"), "lan.adress6", /no such key/],
-    [replaced(`"192.168.80.1/24"`, `"192.168.80.1"`), "lan.address", /"192.168.80.1"; expected an/],
-    [replaced(`"192.168.80.1/24"`, `"192.168.80.1/32"`), "lan.address", /prefix length/],
-    [replaced(`"fd80::1/64"`, `"fd80::1/48"`), "lan.address6", /prefix length/],
-    [replaced(`interface = "lan0"`, `interface = "a b"`), "lan.interface", /1 to 15 letters/],
-    [replaced(`interface = "lan0"\n`, ""), "lan.interface", /is missing/],
-    [replaced(`"192.168.80.100"`, `"192.168.81.100"`), "lan.dhcp.from", /LAN's network/],
-    [replaced(`"192.168.80.199"`, `"192.168.80.9"`), "lan.dhcp.to", /not before dhcp.from/],
-    [replaced(`"12h"`, `"1m"`), "lan.dhcp.lease", /from 2 minutes on/],
-    [replaced(`"12h"`, `"soon"`), "lan.dhcp.lease", /from 2 minutes on/],
-    [replaced(`"wan0"`, `"lan0"`), "internet.interface", /another interface/],
-    [replaced(`"vpn0"`, `"wan0"`), "tunnel.interface", /an interface of its own/],
-    [replaced(`["203.0.113.53"]`, `"203.0.113.53"`), "internet.dns", /a list of IP addresses/],
-    [replaced(`["203.0.113.53"]`, `["dns.example"]`), "internet.dns.0", /an IP address/],
-    [replaced(KEY, "AAAA"), "token.issuers.0", /Ed25519 public key/],
-    [replaced(`["${KEY}"]`, "[]"), "token.issuers", /at least one/],
-    [replaced(`"[fd80::1]:9443"`, `"fd80::1:9443"`), "panel.listen", /address and port/],
-    [replaced(`"[fd80::1]:9443"`, `"192.0.2.1:70000"`), "panel.listen", /address and port/],
-    [replaced("8080", "0"), "portal.http_port", /1 to 65535/],
-    [replaced("8080", `"80"`), "portal.http_port", /it is "80"; expected a port/],
-    [replaced("8080", "80.5"), "portal.http_port", /1 to 65535/],
-    [replaced("8444", "8080"), "portal.https_port", /another port/],
-    [`lan = 3\n${SMALL.replace(/lan = .*\n/, "")}`, "lan", /it is 3; expected a table/],
+  const table: [text: string, message: RegExp][] = [
+    ["", /^Cannot use g.toml: name is missing; expected a name of/],
+    ["name = ", /^Cannot read g.toml: line 1: not TOML/],
+    ["name = 1\nname = 2", /line 2: not TOML/],
+    [replaced(`"gateway-1"`, "7"), /: name: expected a name of .*, not 7$/],
+    [replaced(`"gateway-1"`, `"Gate way"`), /: name: expected a name of .*, not "Gate way"$/],
+    [replaced(`"/run/sekisho"`, `"run"`), /: run: expected a folder's absolute path/],
+    [replaced("[panel]", "[pannel]"), /: pannel is no key/],
+    [replaced("address6", "adress6"), /: lan.adress6 is no key/],
+    [replaced(`"192.168.80.1/24"`, `"192.168.80.1"`), /: lan.address: .* not "192.168.80.1"$/],
+    [replaced(`"192.168.80.1/24"`, `"192.168.80.1/32"`), /: lan.address: .*prefix length/],
+    [replaced(`"fd80::1/64"`, `"fd80::1/48"`), /: lan.address6: .*prefix length/],
+    [replaced(`interface = "lan0"`, `interface = "a b"`), /: lan.interface: .*1 to 15 letters/],
+    [replaced(`interface = "lan0"\n`, ""), /: lan.interface is missing; expected an interface's/],
+    [replaced(`"192.168.80.100"`, `"192.168.81.100"`), /: lan.dhcp.from: .*LAN's network/],
+    [replaced(`"192.168.80.199"`, `"192.168.80.9"`), /: lan.dhcp.to: .*not before dhcp.from/],
+    [replaced(`"12h"`, `"1m"`), /: lan.dhcp.lease: .*from 2 minutes on/],
+    [replaced(`"12h"`, `"soon"`), /: lan.dhcp.lease: .*from 2 minutes on/],
+    [replaced(`"wan0"`, `"lan0"`), /: internet.interface: expected another interface/],
+    [replaced(`"vpn0"`, `"wan0"`), /: tunnel.interface: expected an interface of its own/],
+    [replaced(`["203.0.113.53"]`, `"203.0.113.53"`), /: internet.dns: expected a list of IP/],
+    [
+      replaced(`["203.0.113.53"]`, `["dns.example"]`),
+      /: internet.dns\[1\]: expected an IP address/,
+    ],
+    [replaced(KEY, "AAAA"), /: token.issuers\[1\]: expected an Ed25519 public key/],
+    [replaced(`["${KEY}"]`, "[]"), /: token.issuers: expected a list of at least one/],
+    [
+      replaced(`"[fd80::1]:9443"`, `"fd80::1:9443"`),
+      /: panel.listen: expected an address and port/,
+    ],
+    [replaced(`"[fd80::1]:9443"`, `"192.0.2.1:70000"`), /: panel.listen: expected an address/],
+    [replaced("8080", "0"), /: portal.http_port: expected a port, 1 to 65535, not 0$/],
+    [replaced("8080", `"80"`), /: portal.http_port: expected a port, .* not "80"$/],
+    [replaced("8080", "80.5"), /: portal.http_port: expected a port/],
+    [replaced("8444", "8080"), /: portal.https_port: expected another port/],
+    [`lan = 3\n${SMALL.replace(/lan = .*\n/, "")}`, /: lan: expected Object, not 3/],
   ];
-  for (const [text, key, says] of table) {
+  for (const [text, says] of table) {
     assert.throws(() => parse(text), (error) => {
       assert.ok(error instanceof ConfigError, String(error));
-      assert.equal(error.key, key, error.message);
       assert.match(error.message, says);
-      assert.match(error.message, /^Cannot use configuration g\.toml: /);
       assert.ok(!error.message.includes("\n"), "one line");
       return true;
     });
@@ -126,11 +130,11 @@ Deno.test("gateway config: files that can't be read", async () => {
     await Deno.writeFile(`${dir}/binary`, new Uint8Array([0xff, 0xfe, 0]));
     await Deno.writeTextFile(`${dir}/large`, "#".repeat(2 << 20));
     const table: [string, RegExp][] = [
-      [`${dir}/none`, /none: it is not there; expected a TOML file/],
-      [dir, /it is not a file/],
-      [`${dir}/binary`, /not text in UTF-8/],
-      [`${dir}/large`, /it has 2097152 bytes/],
-      [`${dir}/binary/x`, /Cannot use configuration/],
+      [`${dir}/none`, /none: there is no such file/],
+      [dir, /it is a folder/],
+      [`${dir}/binary`, /not UTF-8/],
+      [`${dir}/large`, /more than 1 MiB/],
+      [`${dir}/binary/x`, /Cannot read/],
     ];
     for (const [path, says] of table) {
       await assert.rejects(loadGatewayConfig(path), (error) => {

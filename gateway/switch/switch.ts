@@ -1,6 +1,7 @@
 /** The switch on the real kernel: applies plans, keeps counts across them. */
 import { forgetConnections } from "../../os/conntrack.ts";
 import { type Nftables, openNftables } from "../../os/libnftables.ts";
+import { dnsIdentity } from "../lan/identity.ts";
 import type { Switch, TerminalTraffic } from "./api.ts";
 import { readCounters, readTraffic } from "./counts.ts";
 import type { SessionGrant } from "./grant.ts";
@@ -16,6 +17,11 @@ export interface SwitchOptions {
   readonly nftables?: Nftables;
 }
 
+/** Changes nothing yet: what an earlier run left in force stays until the first `apply`. */
+export function createSwitch(config: SwitchConfig): Switch & Disposable {
+  return new NftablesSwitch(config, { dnsGroup: dnsIdentity()?.gid });
+}
+
 export class NftablesSwitch implements Switch, Disposable {
   readonly #config: SwitchConfig;
   readonly #dnsGroup: number | undefined;
@@ -25,7 +31,6 @@ export class NftablesSwitch implements Switch, Disposable {
   readonly #traffic = new Map<string, { sent: number; received: number }>();
   #applied = false;
 
-  /** Changes nothing yet: what an earlier run left in force stays until the first `apply`. */
   constructor(config: SwitchConfig, options: SwitchOptions = {}) {
     this.#config = config;
     this.#dnsGroup = options.dnsGroup;

@@ -17,6 +17,10 @@ import {
 
 export type UplinkConfig = Pick<GatewayConfig, "lan" | "internet" | "tunnel">;
 
+export function createUplink(config: UplinkConfig): Uplink {
+  return new PolicyRoutes(config);
+}
+
 export class PolicyRoutes implements Uplink {
   readonly #config: UplinkConfig;
 
@@ -93,7 +97,9 @@ async function batch(options: readonly string[], lines: readonly string[]): Prom
 async function setKernel(path: string, value: string): Promise<void> {
   const file = `/proc/sys/${path}`;
   try {
-    if ((await Deno.readTextFile(file)).trim() !== value) await Deno.writeTextFile(file, value);
+    if ((await Deno.readTextFile(file)).trim() !== value) {
+      await Deno.writeTextFile(file, value, { create: false });
+    }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
     throw new Error(

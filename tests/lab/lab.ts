@@ -1,5 +1,6 @@
 /** A laboratory of machines and wires on one host; nothing of it outlives the process. */
 import { Machine } from "./machine.ts";
+import { ownedFolder } from "./stale.ts";
 
 export class Lab implements AsyncDisposable {
   /** A folder of this run's own for states, configurations and captures; removed at the end. */
@@ -11,7 +12,7 @@ export class Lab implements AsyncDisposable {
   }
 
   static async open(): Promise<Lab> {
-    return new Lab(await Deno.makeTempDir({ prefix: "sekisho-lab-" }));
+    return new Lab(await ownedFolder());
   }
 
   async machine(name: string): Promise<Machine> {

@@ -1,0 +1,65 @@
+/** Sealing to a password: age's own `scrypt` stanza, which the stock tool opens, with a bound. */
+import { randomBytes } from "node:crypto";
+import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
+import { scrypt } from "@noble/hashes/scrypt.js";
+import { Stanza as AgeStanza } from "age-encryption";
+import { concat } from "../apdu/tlv.ts";
+import { type FileKeyRecipient, StanzaError } from "./container.ts";
+import type { FileKeyIdentity } from "./types.ts";
+
+/** The stock tool's choice: about a second, 256 MiB. */
+const WORK_FACTOR = 18;
+
+/** Twice as much as anybody writes; a file that asks for more is there to fill the memory. */
+const HIGHEST_WORK_FACTOR = 19;
+
+const LABEL = new TextEncoder().encode("age-encryption.org/v1/scrypt");
+const NONCE = new Uint8Array(12); // every wrapping key is used once
+
+/** Seals to a password (bytes of its UTF-8 form), as the file's only recipient. */
+export function passwordRecipient(
+  password: Uint8Array,
+  options: { workFactor?: number } = {},
+): FileKeyRecipient {
+  const logN = options.workFactor ?? WORK_FACTOR;
+  return {
+    wrapFileKey(fileKey) {
+      const salt = new Uint8Array(randomBytes(16));
+      const key = derive(password, { salt, logN });
+      const body = chacha20poly1305(key, NONCE).encrypt(fileKey);
+      key.fill(0);
+      return [new AgeStanza(["scrypt", salt.toBase64({ omitPadding: true }), String(logN)], body)];
+    },
+  };
+}
+
+/** Opens with a password; a wrong one finds no key. */
+export function passwordIdentity(password: Uint8Array): FileKeyIdentity {
+  return {
+    // deno-lint-ignore require-await
+    async unwrapFileKey(stanzas) {
+      const own = stanzas.find((stanza) => stanza.args[0] === "scrypt");
+      if (own === undefined) return null;
+      const [, saltText = "", cost = ""] = own.args;
+      const logN = /^[1-9]\d?$/.test(cost) ? Number(cost) : Infinity;
+      if (logN > HIGHEST_WORK_FACTOR) {
+        throw new StanzaError(`Cannot open: the work factor ${cost} is too high`);
+      }
+      const isWhole = stanzas.length === 1 && own.args.length === 3 && own.body.length === 32 &&
+        /^[A-Za-z0-9+/]{22}$/.test(saltText);
+      if (!isWhole) throw new StanzaError("Cannot open: the stanza for a password is malformed");
+      const key = derive(password, { salt: Uint8Array.fromBase64(saltText), logN });
+      try {
+        return chacha20poly1305(key, NONCE).decrypt(own.body);
+      } catch {
+        return null;
+      } finally {
+        key.fill(0);
+      }
+    },
+  };
+}
+
+function derive(password: Uint8Array, cost: { salt: Uint8Array; logN: number }): Uint8Array {
+  return scrypt(password, concat(LABEL, cost.salt), { N: 2 ** cost.logN, r: 8, p: 1, dkLen: 32 });
+}

@@ -1,0 +1,191 @@
+/** The API's description (OpenAPI 3.1). The shapes are those of gateway/view.ts. */
+export function openapi(version: string): Record<string, unknown> {
+  return {
+    openapi: "3.1.0",
+    info: { title: "Sekisho gateway", version, license: { name: "Apache-2.0" } },
+    components: { securitySchemes: SECURITY, schemas: SCHEMAS },
+    security: [{ session: [] }],
+    paths: {
+      "/healthz": {
+        get: openGet("The gateway answers", object({ status: { const: "ok" }, version: STRING })),
+      },
+      "/metrics": {
+        get: {
+          summary: "Prometheus metrics; open to this machine, else signed in",
+          responses: {
+            200: { description: "Prometheus text format", content: { "text/plain": {} } },
+            401: REFUSED,
+          },
+        },
+      },
+      "/api/v1/openapi.json": { get: openGet("This description", {}) },
+      "/api/v1/status": { get: get("Everything about the gateway now", ref("Status")) },
+      "/api/v1/throughput": {
+        get: get(
+          "The tunnel's last five minutes, bytes a second",
+          object({ samples: list(object({ at: TIME, sent: NUMBER, received: NUMBER })) }),
+        ),
+      },
+      "/api/v1/journal": {
+        get: {
+          ...get(
+            "The journal, newest first",
+            object({ entries: list(ref("JournalEntry")), next: INTEGER }, ["entries"]),
+          ),
+          parameters: [
+            query("before", "Only entries with a smaller id", { type: "integer", minimum: 1 }),
+            query("limit", "Entries at most", {
+              type: "integer",
+              minimum: 1,
+              maximum: 200,
+              default: 50,
+            }),
+            query("level", "Lowest level to show", { enum: ["info", "warning", "error"] }),
+          ],
+        },
+      },
+      "/api/v1/ruleset": {
+        get: get("The nftables ruleset in force", object({ ruleset: STRING })),
+      },
+      "/api/v1/events": {
+        get: {
+          summary: "Server-sent events: status (once a second), session, journal, signed-out",
+          responses: {
+            200: { description: "A stream", content: { "text/event-stream": {} } },
+            401: REFUSED,
+            503: { description: "Too many listeners; see Retry-After" },
+          },
+        },
+      },
+      "/api/v1/session/end": {
+        post: {
+          summary: "Ends the card session as if the card had been pulled; Origin must be our own",
+          responses: {
+            200: json("The session now", object({ session: ref("Session") })),
+            401: REFUSED,
+            403: { description: "Origin is missing or foreign" },
+          },
+        },
+      },
+    },
+  };
+}
+
+type Schema = Readonly<Record<string, unknown>>;
+
+const STRING: Schema = { type: "string" };
+const NUMBER: Schema = { type: "number" };
+const INTEGER: Schema = { type: "integer" };
+const TIME: Schema = { type: "integer", description: "Unix milliseconds" };
+const REFUSED = { description: "Not signed in" };
+
+const SECURITY = { session: { type: "apiKey", in: "cookie", name: "__Host-session" } };
+
+const SCHEMAS: Readonly<Record<string, Schema>> = {
+  Session: {
+    type: "object",
+    required: ["phase"],
+    properties: {
+      phase: {
+        enum: [
+          "no-reader",
+          "no-card",
+          "reading",
+          "expired",
+          "pin-asked",
+          "unlocking",
+          "blocked",
+          "refused",
+          "up",
+          "failed",
+        ],
+      },
+      holder: STRING,
+      triesLeft: INTEGER,
+      wrong: { type: "boolean" },
+      fault: STRING,
+      reason: STRING,
+      since: TIME,
+      expiresAt: TIME,
+      expiredAt: TIME,
+    },
+  },
+  Status: object({
+    name: STRING,
+    version: STRING,
+    now: TIME,
+    startedAt: TIME,
+    readers: list(object({ name: STRING, card: { enum: ["absent", "present", "mute"] } })),
+    session: ref("Session"),
+    terminals: list(object({
+      address: STRING,
+      mac: STRING,
+      name: STRING,
+      leaseUntil: TIME,
+      sentBytes: INTEGER,
+      receivedBytes: INTEGER,
+    }, ["address", "mac", "name", "sentBytes", "receivedBytes"])),
+    tunnel: ref("Tunnel"),
+    drops: { type: "object", additionalProperties: INTEGER },
+    warnings: list(STRING),
+  }, [
+    "name",
+    "version",
+    "now",
+    "startedAt",
+    "readers",
+    "session",
+    "terminals",
+    "drops",
+    "warnings",
+  ]),
+  Tunnel: object({
+    interface: STRING,
+    endpoint: STRING,
+    sentBytes: INTEGER,
+    receivedBytes: INTEGER,
+    lastHandshake: TIME,
+    identity: { enum: ["sealed", "on-card"] },
+    addresses: list(STRING),
+    destinations: list(STRING),
+    otherTraffic: { enum: ["drop", "direct"] },
+  }),
+  JournalEntry: object({
+    id: INTEGER,
+    at: TIME,
+    level: { enum: ["info", "warning", "error"] },
+    event: STRING,
+    detail: { type: "object", additionalProperties: { type: ["string", "number"] } },
+  }),
+};
+
+function ref(name: string): Schema {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+function list(items: Schema): Schema {
+  return { type: "array", items };
+}
+
+function object(
+  properties: Readonly<Record<string, Schema>>,
+  required: readonly string[] = Object.keys(properties),
+): Schema {
+  return { type: "object", required, properties };
+}
+
+function json(description: string, schema: Schema) {
+  return { description, content: { "application/json": { schema } } };
+}
+
+function get(summary: string, schema: Schema) {
+  return { summary, responses: { 200: json(summary, schema), 401: REFUSED } };
+}
+
+function openGet(summary: string, schema: Schema) {
+  return { summary, security: [], responses: { 200: json(summary, schema) } };
+}
+
+function query(name: string, description: string, schema: Schema) {
+  return { name, in: "query", description, schema };
+}

@@ -1,0 +1,27 @@
+import { panelEn } from "./panel_en.ts";
+import { panelJa } from "./panel_ja.ts";
+import type { PanelMessages } from "./panel_messages.ts";
+import { portalEn } from "./portal_en.ts";
+import { portalJa } from "./portal_ja.ts";
+import type { PortalMessages } from "./portal_messages.ts";
+
+/** Languages that every page speaks; the first one is what there is for everyone else. */
+export const LANGUAGES = ["en", "ja"] as const;
+export type Language = typeof LANGUAGES[number];
+
+/** Each language's own name, for the switch. */
+export const LANGUAGE_NAMES: Readonly<Record<Language, string>> = { en: "English", ja: "日本語" };
+
+export const PORTAL_MESSAGES: Readonly<Record<Language, PortalMessages>> = {
+  en: portalEn,
+  ja: portalJa,
+};
+
+export const PANEL_MESSAGES: Readonly<Record<Language, PanelMessages>> = {
+  en: panelEn,
+  ja: panelJa,
+};
+
+export function isLanguage(value: unknown): value is Language {
+  return LANGUAGES.some((language) => language === value);
+}

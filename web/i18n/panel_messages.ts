@@ -1,0 +1,101 @@
+import type { JournalLevel, ReaderView, SessionPhase, TunnelView } from "../../gateway/view.ts";
+
+/** Everything that the panel says. Sizes, times and rates are formatted before. */
+export interface PanelMessages {
+  readonly title: string;
+  readonly language: string;
+  readonly signIn: {
+    readonly title: string;
+    readonly text: string;
+    readonly password: string;
+    readonly submit: string;
+    readonly wrong: string;
+    readonly wait: (seconds: number) => string;
+    readonly ended: string;
+  };
+  readonly signOut: string;
+  readonly live: string;
+  readonly reconnecting: string;
+  readonly uptime: string;
+  readonly version: string;
+  readonly warnings: string;
+  readonly session: {
+    readonly title: string;
+    readonly phase: Readonly<Record<SessionPhase["phase"], string>>;
+    readonly note: Readonly<Record<SessionPhase["phase"], string>>;
+    readonly holder: string;
+    readonly since: string;
+    readonly validUntil: string;
+    readonly expired: string;
+    readonly triesLeft: string;
+    readonly reason: string;
+    readonly end: string;
+    readonly endAsk: string;
+    readonly endConfirm: string;
+    readonly endCancel: string;
+    readonly endFailed: string;
+    readonly fault: Readonly<
+      Record<Extract<SessionPhase, { phase: "refused" }>["fault"], string>
+    >;
+  };
+  readonly readers: {
+    readonly title: string;
+    readonly none: string;
+    readonly card: Readonly<Record<ReaderView["card"], string>>;
+  };
+  readonly tunnel: {
+    readonly title: string;
+    readonly none: string;
+    readonly endpoint: string;
+    readonly interface: string;
+    readonly handshake: string;
+    readonly noHandshake: string;
+    readonly identity: string;
+    readonly identityWay: Readonly<Record<TunnelView["identity"], string>>;
+    readonly addresses: string;
+    readonly destinations: string;
+    readonly otherTraffic: string;
+    readonly otherTrafficWay: Readonly<Record<TunnelView["otherTraffic"], string>>;
+    readonly sent: string;
+    readonly received: string;
+    readonly total: string;
+    readonly chart: string;
+  };
+  readonly terminals: {
+    readonly title: string;
+    readonly none: string;
+    readonly name: string;
+    readonly address: string;
+    readonly lease: string;
+    readonly fixed: string;
+    readonly upload: string;
+    readonly download: string;
+  };
+  readonly drops: {
+    readonly title: string;
+    readonly none: string;
+    readonly note: string;
+    readonly reason: Readonly<Record<string, string>>;
+  };
+  readonly journal: {
+    readonly title: string;
+    readonly none: string;
+    readonly older: string;
+    readonly filter: string;
+    readonly atLeast: Readonly<Record<JournalLevel, string>>;
+    readonly level: Readonly<Record<JournalLevel, string>>;
+    readonly event: Readonly<Record<string, string>>;
+  };
+  readonly ruleset: {
+    readonly title: string;
+    readonly show: string;
+    readonly failed: string;
+  };
+  readonly ago: {
+    readonly justNow: string;
+    readonly seconds: (n: number) => string;
+    readonly minutes: (n: number) => string;
+    readonly hours: (n: number) => string;
+    readonly days: (n: number) => string;
+  };
+}

@@ -1,0 +1,90 @@
+import type { PortalMessages } from "./portal_messages.ts";
+
+/** What terminals read, in English. */
+export const portalEn: PortalMessages = {
+  noReader: {
+    title: "No card reader",
+    text: "The gateway finds no card reader. Plug one in, or ask whoever looks after it.",
+  },
+  noCard: {
+    title: "Insert a card",
+    text: "Put your card into the gateway's reader to connect.",
+  },
+  reading: {
+    title: "Reading the card",
+    text: "One moment. Leave the card in the reader.",
+  },
+  expired: (date) => ({
+    title: "This card has expired",
+    text: `It was valid until ${date}. Ask whoever issued it for a new one.`,
+  }),
+  pinAsked: {
+    title: "Enter your PIN",
+    text: (holder) => `Card of ${holder}.`,
+    tries: (left) => left === 1 ? "1 try left." : `${left} tries left.`,
+    wrong: (left) => `Wrong PIN. ${left === 1 ? "1 try" : `${left} tries`} left.`,
+    lastTry: "This is the last try: another wrong PIN blocks the card.",
+  },
+  unlocking: {
+    title: "Unlocking",
+    text: "Please wait: the card is being unlocked. Leave it in the reader.",
+  },
+  blocked: {
+    title: "This card is blocked",
+    text: "Too many wrong PINs. Take the card out and bring it to whoever issued it: " +
+      "they unblock it and give it a new PIN.",
+  },
+  refused: {
+    title: "This card can't be used",
+    fault: {
+      "none-on-card": "There is no profile on this card. Ask for the card to be issued again.",
+      "damaged": "The profile on this card is damaged. Ask for the card to be issued again.",
+      "forged": "The profile on this card was not signed by an issuer that this gateway trusts. " +
+        "Give the card to whoever is responsible for security.",
+      "other-card": "The profile on this card was made for another card. " +
+        "Give the card to whoever is responsible for security.",
+      "older-generation": "The profile on this card was replaced by a newer one. " +
+        "Use the new card, or ask for this one to be issued again.",
+      "newer-version":
+        "The profile on this card needs a newer version of this gateway. Ask for an update.",
+      "unreadable-card": "The card does not answer. Take it out, put it in again, chip first.",
+      "not-a-piv-card": "This is not a card for this gateway. Take it out and insert yours.",
+    },
+  },
+  up: {
+    title: "You are connected",
+    text: (holder) => `Connected with the card of ${holder}.`,
+    until: (date) => `The card is valid until ${date}.`,
+    logOff: "To log off, pull the card out of the reader.",
+  },
+  failed: {
+    title: "That did not work",
+    text: "The gateway could not connect. Take the card out, put it in again and retry.",
+    reason: (reason) => `Reason: ${reason}`,
+  },
+  form: {
+    label: "PIN",
+    submit: "Unlock",
+    sending: "Please wait…",
+    privacy: "Your PIN is encrypted in this page. Only the card's own process can read it.",
+    needsScript: "To enter a PIN, allow JavaScript for this page. It reloads by itself.",
+  },
+  outcome: {
+    busy: "Another terminal is entering a PIN right now. Please wait.",
+    notAsked: "No PIN is asked for at the moment.",
+    stale: "The card was changed in the meantime. Please enter the PIN again.",
+    cardGone: "The card was taken out. Insert it again.",
+    unreachable: "The gateway does not answer. Check this device's connection and try again.",
+    tooLong: "A PIN has at most 64 characters.",
+  },
+  speech: { on: "Read aloud", off: "Stop reading aloud" },
+  language: "Language",
+  offline: "Connection to the gateway lost. Trying again…",
+  plain: {
+    title: "This network needs a card",
+    text: "You reach the Internet or the office from here once a card is unlocked at the gateway.",
+    warning: "The next page is encrypted. If your browser does not know this gateway yet, " +
+      "it warns you once. Enter a PIN only on that page.",
+    go: "Continue to the gateway",
+  },
+};

@@ -1,0 +1,56 @@
+import type { ProfileFault } from "../../gateway/view.ts";
+
+/** A headline and what to do. */
+export interface Notice {
+  readonly title: string;
+  readonly text: string;
+}
+
+/** Everything that the portal says. */
+export interface PortalMessages {
+  readonly noReader: Notice;
+  readonly noCard: Notice;
+  readonly reading: Notice;
+  readonly expired: (date: string) => Notice;
+  readonly pinAsked: {
+    readonly title: string;
+    readonly text: (holder: string) => string;
+    readonly tries: (left: number) => string;
+    readonly wrong: (left: number) => string;
+    readonly lastTry: string;
+  };
+  readonly unlocking: Notice;
+  readonly blocked: Notice;
+  readonly refused: {
+    readonly title: string;
+    readonly fault: Readonly<Record<ProfileFault, string>>;
+  };
+  readonly up: {
+    readonly title: string;
+    readonly text: (holder: string) => string;
+    readonly until: (date: string) => string;
+    readonly logOff: string;
+  };
+  readonly failed: Notice & { readonly reason: (reason: string) => string };
+  readonly form: {
+    readonly label: string;
+    readonly submit: string;
+    readonly sending: string;
+    readonly privacy: string;
+    readonly needsScript: string;
+  };
+  /** Answers to a PIN that no phase of the session shows by itself. */
+  readonly outcome: {
+    readonly busy: string;
+    readonly notAsked: string;
+    readonly stale: string;
+    readonly cardGone: string;
+    readonly unreachable: string;
+    readonly tooLong: string;
+  };
+  readonly speech: { readonly on: string; readonly off: string };
+  readonly language: string;
+  readonly offline: string;
+  /** The page over plain HTTP that leads to the encrypted one. */
+  readonly plain: Notice & { readonly warning: string; readonly go: string };
+}

@@ -1,0 +1,54 @@
+import type { JournalEntry, JournalLevel } from "../../../gateway/view.ts";
+import { formatMoment } from "../../shared/format.ts";
+import { Card, Empty } from "./parts.tsx";
+import type { ViewProps } from "./props.ts";
+
+const LEVELS: readonly JournalLevel[] = ["info", "warning", "error"];
+
+/** What happened, newest first. */
+export function JournalCard({ screen, language, m }: ViewProps) {
+  const { entries, next, level } = screen.journal;
+  const j = m.journal;
+  return (
+    <Card
+      id="journal"
+      title={j.title}
+      aside={
+        <label class="filter">
+          <span>{j.filter}</span>
+          <select id="level" data-action="level">
+            {LEVELS.map((one) => (
+              <option key={one} value={one} selected={one === level}>{j.atLeast[one]}</option>
+            ))}
+          </select>
+        </label>
+      }
+    >
+      {entries.length === 0 ? <Empty text={j.none} /> : (
+        <ol class="journal">
+          {entries.map((entry) => (
+            <li key={String(entry.id)} class={entry.level}>
+              <time datetime={new Date(entry.at).toISOString()}>
+                {formatMoment(entry.at, language)}
+              </time>
+              <div>
+                <strong>{j.event[entry.event] ?? entry.event}</strong>
+                {entry.level === "info"
+                  ? null
+                  : <span class={`badge ${entry.level}`}>{j.level[entry.level]}</span>}
+                <span class="detail">{detailText(entry)}</span>
+              </div>
+            </li>
+          ))}
+        </ol>
+      )}
+      {next === undefined
+        ? null
+        : <button type="button" class="quiet" data-action="older">{j.older}</button>}
+    </Card>
+  );
+}
+
+function detailText(entry: JournalEntry): string {
+  return Object.entries(entry.detail).map(([name, value]) => `${name}: ${value}`).join(" · ");
+}

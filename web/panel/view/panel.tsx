@@ -1,0 +1,55 @@
+import { PANEL_MESSAGES } from "../../i18n/messages.ts";
+import type { Language } from "../../i18n/messages.ts";
+import { formatTime } from "../../shared/format.ts";
+import type { PanelScreen } from "../state.ts";
+import { DropsCard } from "./drops_card.tsx";
+import { JournalCard } from "./journal_card.tsx";
+import { Facts } from "./parts.tsx";
+import { ReadersCard } from "./readers_card.tsx";
+import { RulesetCard } from "./ruleset_card.tsx";
+import { SessionCard } from "./session_card.tsx";
+import { TerminalsCard } from "./terminals_card.tsx";
+import { TunnelCard } from "./tunnel_card.tsx";
+
+/** The whole panel below its header; rendered by the server first and by the page from then on. */
+export function Panel(props: { screen: PanelScreen; language: Language }) {
+  const { screen, language } = props;
+  const m = PANEL_MESSAGES[language];
+  const { status } = screen;
+  const part = { screen, language, m };
+  return (
+    <div class="panel">
+      <p class={screen.live ? "link live" : "link"} role="status">
+        <span class="dot" aria-hidden="true"></span>
+        <span id="live">{screen.live ? m.live : m.reconnecting}</span>
+      </p>
+      {status.warnings.length === 0 ? null : (
+        <section class="warnings" role="alert">
+          <h2>{m.warnings}</h2>
+          <ul>{status.warnings.map((warning) => <li key={warning} lang="en">{warning}</li>)}</ul>
+        </section>
+      )}
+      <div class="columns">
+        <div class="main">
+          <SessionCard {...part} />
+          <TunnelCard {...part} />
+          <TerminalsCard {...part} />
+          <JournalCard {...part} />
+        </div>
+        <div class="side">
+          <ReadersCard {...part} />
+          <DropsCard {...part} />
+          <RulesetCard {...part} />
+          <section class="about">
+            <Facts
+              facts={[
+                { name: m.uptime, value: formatTime(status.startedAt, language) },
+                { name: m.version, value: status.version },
+              ]}
+            />
+          </section>
+        </div>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,116 @@
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import type { GatewayView } from "../../gateway/view.ts";
+import { type Language, PORTAL_MESSAGES } from "../i18n/messages.ts";
+import type { Assets } from "../shared/assets.ts";
+import { jsonBody } from "../shared/json_body.ts";
+import { chooseLanguage } from "../shared/language.ts";
+import { Mark } from "../shared/mark.tsx";
+import { LanguageSwitch, Page } from "../shared/page.tsx";
+import { hostName, ownOrigin } from "../shared/own_origin.ts";
+import { peerAddress, type PeerEnv } from "../shared/peer.ts";
+import { securityHeaders } from "../shared/security_headers.ts";
+import { eventStream, type ListenerBudget } from "../shared/sse.ts";
+import { captiveState } from "./captive.ts";
+import { CALM, PortalCard } from "./card.tsx";
+import { MAX_SEALED_PIN_BODY, sealedPinSchema } from "./sealed_pin.ts";
+import { type PortalState, portalState } from "./state.ts";
+
+export interface PortalOptions {
+  readonly assets: Assets;
+  /** How terminals reach this app, for example "https://192.168.77.1/". */
+  readonly portalUrl: string;
+  readonly budget: ListenerBudget;
+  readonly hsts?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The portal, served over HTTPS: tells a terminal where the card session stands and takes a PIN
+ * that the page sealed to the engine. It holds no state and no secret.
+ */
+export function portalApp(view: GatewayView, options: PortalOptions): Hono<PeerEnv> {
+  const app = new Hono<PeerEnv>();
+  const gateway = view.status().name;
+  const state = (session = view.session()): PortalState => portalState(view, { session, gateway });
+
+  app.use(securityHeaders({ hsts: options.hsts ?? false }));
+  app.use(ownOrigin({ scheme: "https", hosts: [hostName(new URL(options.portalUrl).host)] }));
+
+  app.get("/", (c) => {
+    const language = chooseLanguage(c);
+    return c.html(<PortalPage state={state()} language={language} assets={options.assets} />);
+  });
+
+  app.get("/api/portal", (c) => c.json(state()));
+
+  app.get("/api/events", (c) =>
+    eventStream((sink) => {
+      sink.send("session", state());
+      return view.subscribe((event) => {
+        if (event.type === "session") sink.send("session", state(event.session));
+      });
+    }, { budget: options.budget, address: peerAddress(c), signal: options.signal }));
+
+  app.post(
+    "/api/pin",
+    bodyLimit({
+      maxSize: MAX_SEALED_PIN_BODY,
+      onError: (c) => c.json({ error: "Cannot take the body: it is too large" }, 413),
+    }),
+    async (c) => {
+      const body = await jsonBody(c, sealedPinSchema);
+      if ("refusal" in body) return body.refusal;
+      return c.json(await view.submitPin(body.value, peerAddress(c)));
+    },
+  );
+
+  app.get("/captive-portal/api", () => captiveState(view, options.portalUrl));
+  app.route("/assets", options.assets.app());
+
+  app.notFound((c) =>
+    c.req.method === "GET" && !c.req.path.startsWith("/api/")
+      ? c.redirect("/", 302)
+      : c.json({ error: `Cannot find ${c.req.path}` }, 404)
+  );
+  app.onError((error, c) => {
+    view.record("error", "web-failed", { path: c.req.path, reason: error.message.slice(0, 200) });
+    return c.json({ error: "Cannot answer: the gateway failed; its journal says why" }, 500);
+  });
+  return app;
+}
+
+function PortalPage(
+  props: { state: PortalState; language: Language; assets: Assets },
+) {
+  const { state, language, assets } = props;
+  const messages = PORTAL_MESSAGES[language];
+  return (
+    <Page
+      class="portal"
+      language={language}
+      title={state.gateway}
+      css={assets.url("portal.css")}
+      script={assets.url("portal.js")}
+      reloadWithoutScript={5}
+      state={state}
+    >
+      <header>
+        <Mark />
+        <span class="name">{state.gateway}</span>
+      </header>
+      <main id="root">
+        <PortalCard state={state} local={CALM} language={language} />
+      </main>
+      <noscript>
+        <p class="needs-script">{messages.form.needsScript}</p>
+      </noscript>
+      <footer>
+        <button id="speech" type="button" class="quiet" aria-pressed="false" hidden>
+          {messages.speech.on}
+        </button>
+        <LanguageSwitch language={language} label={messages.language} />
+      </footer>
+    </Page>
+  );
+}

@@ -1,0 +1,69 @@
+import { type Language, PORTAL_MESSAGES } from "../i18n/messages.ts";
+import { type PhaseNotice, phaseNotice } from "./notice.ts";
+import { PhaseIcon } from "./phase_icon.tsx";
+import type { PortalState } from "./state.ts";
+
+/** What the page knows beside the gateway's state; the server always renders the calm one. */
+export interface LocalState {
+  /** A PIN was sent and is not answered yet. */
+  readonly sending: boolean;
+  /** What came of the last PIN, where the phase doesn't say it. */
+  readonly outcome: string | undefined;
+  readonly offline: boolean;
+}
+
+export const CALM: LocalState = { sending: false, outcome: undefined, offline: false };
+
+/** The one card that a terminal sees; rendered by the server first and by the page from then on. */
+export function PortalCard(
+  props: { state: PortalState; local: LocalState; language: Language },
+) {
+  const { state, local, language } = props;
+  const notice = phaseNotice(state, language);
+  const messages = PORTAL_MESSAGES[language];
+  return (
+    <section class={`card tone-${notice.tone}`} data-phase={state.phase}>
+      <PhaseIcon phase={state.phase} />
+      <div class="said" role="status" aria-live="polite" aria-atomic="true">
+        <h1>{notice.title}</h1>
+        {notice.lines.map((line) => <p key={line}>{line}</p>)}
+        <Alert notice={notice} local={local} offlineText={messages.offline} />
+      </div>
+      {notice.asksPin ? <PinForm local={local} language={language} /> : null}
+    </section>
+  );
+}
+
+function Alert(props: { notice: PhaseNotice; local: LocalState; offlineText: string }) {
+  const text = props.local.offline
+    ? props.offlineText
+    : props.local.outcome ?? props.notice.alert ?? "";
+  return <p class={text === "" ? "alert empty" : "alert"} id="alert">{text}</p>;
+}
+
+function PinForm(props: { local: LocalState; language: Language }) {
+  const m = PORTAL_MESSAGES[props.language].form;
+  return (
+    <form id="pin-form" novalidate>
+      <label for="pin">{m.label}</label>
+      <div class="entry">
+        <input
+          id="pin"
+          type="password"
+          inputmode="numeric"
+          autocomplete="off"
+          autocapitalize="off"
+          spellcheck={false}
+          maxlength={64}
+          required
+          aria-describedby="alert privacy"
+          disabled={props.local.sending}
+        />
+        <button type="submit" disabled={props.local.sending}>
+          {props.local.sending ? m.sending : m.submit}
+        </button>
+      </div>
+      <p class="privacy" id="privacy">{m.privacy}</p>
+    </form>
+  );
+}

@@ -1,0 +1,119 @@
+/** What the portal page runs: follows the session and sends PINs, sealed here. */
+import { PORTAL_MESSAGES } from "../i18n/messages.ts";
+import { byId, embeddedState, pageLanguage } from "../shared/embedded_state.ts";
+import { mount } from "../shared/mount.tsx";
+import { CALM, type LocalState, PortalCard } from "./card.tsx";
+import { enterPin, PinTooLong } from "./enter_pin.ts";
+import { phaseNotice } from "./notice.ts";
+import { Speaker } from "./speaker.ts";
+import type { PortalState } from "./state.ts";
+
+const language = pageLanguage();
+const messages = PORTAL_MESSAGES[language];
+const speaker = new Speaker(language);
+
+let state = embeddedState<PortalState>();
+let local: LocalState = CALM;
+
+const root = byId("root");
+const show = mount(
+  root,
+  (both: { state: PortalState; local: LocalState }) => (
+    <PortalCard state={both.state} local={both.local} language={language} />
+  ),
+  { state, local },
+);
+focusPin();
+
+function update(next: { state?: PortalState; local?: Partial<LocalState> }): void {
+  const before = state;
+  state = next.state ?? state;
+  local = { ...local, ...next.local };
+  show({ state, local });
+  if (state.phase !== before.phase) setTimeout(focusPin);
+  if (JSON.stringify(state) !== JSON.stringify(before) || next.local?.outcome) speak();
+}
+
+function speak(): void {
+  const notice = phaseNotice(state, language);
+  speaker.say([notice.title, ...notice.lines, local.outcome ?? notice.alert ?? ""].join(" "));
+}
+
+function pinField(): HTMLInputElement | null {
+  return root.querySelector<HTMLInputElement>("#pin");
+}
+
+function focusPin(): void {
+  pinField()?.focus();
+}
+
+root.addEventListener("submit", (event) => {
+  event.preventDefault();
+  void submit();
+});
+
+async function submit(): Promise<void> {
+  const field = pinField();
+  if (field === null || field.value === "" || local.sending) return;
+  const pin = new TextEncoder().encode(field.value);
+  field.value = "";
+  update({ local: { sending: true, outcome: undefined } });
+  const outcome = await said(pin, state.target);
+  update({ local: { sending: false, outcome } });
+  setTimeout(focusPin);
+}
+
+/** Sends the PIN; returns what to say where the session's phase won't. */
+async function said(pin: Uint8Array, target: PortalState["target"]): Promise<string | undefined> {
+  const m = messages.outcome;
+  try {
+    const answer = await enterPin(pin, target);
+    switch (answer.outcome) {
+      case "busy":
+        return m.busy;
+      case "not-asked":
+        return m.notAsked;
+      case "stale":
+        update({ state: await present() });
+        return m.stale;
+      case "card-gone":
+        return m.cardGone;
+      case "up":
+      case "wrong-pin":
+      case "blocked":
+      case "refused":
+      case "failed":
+        return undefined;
+      default:
+        return answer satisfies never;
+    }
+  } catch (error) {
+    return error instanceof PinTooLong ? m.tooLong : m.unreachable;
+  } finally {
+    pin.fill(0);
+  }
+}
+
+async function present(): Promise<PortalState> {
+  return await (await fetch("/api/portal")).json() as PortalState;
+}
+
+const events = new EventSource("/api/events");
+events.addEventListener("session", (event) => {
+  const next = JSON.parse((event as MessageEvent<string>).data) as PortalState;
+  const moved = JSON.stringify(next) !== JSON.stringify(state);
+  update({ state: next, local: { offline: false, ...(moved && { outcome: undefined }) } });
+});
+events.addEventListener("error", () => {
+  update({ local: { offline: true } });
+  if (events.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5000);
+});
+
+const toggle = byId("speech");
+toggle.hidden = !speaker.available;
+toggle.addEventListener("click", () => {
+  speaker.enabled = !speaker.enabled;
+  toggle.setAttribute("aria-pressed", String(speaker.enabled));
+  toggle.textContent = speaker.enabled ? messages.speech.off : messages.speech.on;
+  speak();
+});

@@ -1,0 +1,82 @@
+import type { SessionPhase } from "../../gateway/view.ts";
+import { type Language, PORTAL_MESSAGES } from "../i18n/messages.ts";
+import { formatDay } from "../shared/format.ts";
+
+/** How urgent a notice is, for colour and for screen readers. */
+export type Tone = "idle" | "busy" | "ask" | "good" | "bad";
+
+/** What the portal says of a phase of the session. */
+export interface PhaseNotice {
+  readonly tone: Tone;
+  readonly title: string;
+  /** Sentences, one paragraph each. */
+  readonly lines: readonly string[];
+  /** Said with emphasis: a wrong PIN, the last try. */
+  readonly alert?: string;
+  readonly asksPin: boolean;
+}
+
+export function phaseNotice(session: SessionPhase, language: Language): PhaseNotice {
+  const m = PORTAL_MESSAGES[language];
+  const plain = (tone: Tone, { title, text }: { title: string; text: string }): PhaseNotice => ({
+    tone,
+    title,
+    lines: [text],
+    asksPin: false,
+  });
+  switch (session.phase) {
+    case "no-reader":
+      return plain("bad", m.noReader);
+    case "no-card":
+      return plain("idle", m.noCard);
+    case "reading":
+      return plain("busy", m.reading);
+    case "expired":
+      return plain("bad", m.expired(formatDay(session.expiredAt, language)));
+    case "pin-asked":
+      return pinNotice(session, language);
+    case "unlocking":
+      return plain("busy", m.unlocking);
+    case "blocked":
+      return plain("bad", m.blocked);
+    case "refused":
+      return plain("bad", { title: m.refused.title, text: m.refused.fault[session.fault] });
+    case "up":
+      return {
+        tone: "good",
+        title: m.up.title,
+        lines: [
+          m.up.text(session.holder),
+          m.up.until(formatDay(session.expiresAt, language)),
+          m.up.logOff,
+        ],
+        asksPin: false,
+      };
+    case "failed":
+      return {
+        ...plain("bad", m.failed),
+        lines: [m.failed.text, m.failed.reason(session.reason)],
+      };
+    default:
+      return session satisfies never;
+  }
+}
+
+function pinNotice(
+  session: Extract<SessionPhase, { phase: "pin-asked" }>,
+  language: Language,
+): PhaseNotice {
+  const m = PORTAL_MESSAGES[language].pinAsked;
+  const lastTry = session.triesLeft === 1;
+  const alert = [
+    ...(session.wrong ? [m.wrong(session.triesLeft)] : []),
+    ...(lastTry ? [m.lastTry] : []),
+  ].join(" ");
+  return {
+    tone: "ask",
+    title: m.title,
+    lines: [m.text(session.holder), ...(session.wrong ? [] : [m.tries(session.triesLeft)])],
+    ...(alert !== "" && { alert }),
+    asksPin: true,
+  };
+}

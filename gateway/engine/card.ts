@@ -2,7 +2,7 @@
 import { CardGarbledError, CardGoneError, CardSilentError } from "../../token/apdu/channel.ts";
 import { openCard } from "../../token/pcsc/session.ts";
 import { type CardSession, PcscError } from "../../token/pcsc/types.ts";
-import { PivClient } from "../../token/piv/client.ts";
+import { type PivClient, selectPiv } from "../../token/piv/client.ts";
 import { PivRefusedError } from "../../token/piv/client_types.ts";
 import { readHead, readSealed } from "../../token/profile/carrier.ts";
 import { checkHead } from "../../token/profile/head.ts";
@@ -64,9 +64,9 @@ export async function lookAtCard(session: CardSession, options: LookOptions): Pr
 }
 
 async function look(session: CardSession, options: LookOptions): Promise<Look> {
-  const piv = new PivClient(session);
-  await piv.select();
-  const cardId = await piv.cardId();
+  const piv = await selectPiv(session);
+  const cardId = await piv?.cardId();
+  if (piv === undefined || cardId === undefined) return refused("not-a-piv-card");
   const read = await readHead(piv);
   if (read.result === "fault") return refused(read.fault);
   const context = (highestGeneration: number): HeadContext => ({
@@ -87,12 +87,12 @@ async function look(session: CardSession, options: LookOptions): Promise<Look> {
     return { report: { card: "expired", holder: head.holder, expiredAt: expiresAt } };
   }
   const sealed = await readSealed(piv, read.carried);
-  if (sealed.result === "fault") return refused(sealed.fault);
+  if (sealed === undefined) return refused("damaged");
   const pin = await freshPinStatus(session, piv);
   if (pin.state === "blocked") return { report: { card: "blocked", holder: head.holder } };
   return {
     report: { card: "pin-asked", holder: head.holder, triesLeft: pin.triesLeft, expiresAt },
-    ready: { piv, head, sealed: sealed.sealed },
+    ready: { piv, head, sealed },
   };
 }
 

@@ -6,7 +6,8 @@ import { exitNow, hardenProcess } from "../../os/process.ts";
 import { CardGoneError } from "../../token/apdu/channel.ts";
 import { type CardSession, PcscError } from "../../token/pcsc/types.ts";
 import { makePinOpener, type PinOpener } from "../../token/pin/seal.ts";
-import { parseIssuerKey } from "../../token/profile/issuer_key.ts";
+import { parseIssuerKey } from "../../token/profile/jws.ts";
+import type { IssuerKey } from "../../token/profile/types.ts";
 import { prepareTunnel } from "../../tunnel/tunnel.ts";
 import { lookAtCard, type ReadyCard, takeCard } from "./card.ts";
 import { MAX_MESSAGE_BYTES, TUNNEL_REPORT_MS } from "./limits.ts";
@@ -94,7 +95,7 @@ export class Engine {
     }
     void this.#card.removed.then(() => this.#cardGone());
     const look = await lookAtCard(this.#card, {
-      issuerKeys: start.issuers.map(parseIssuerKey),
+      issuerKeys: issuerKeysOf(start),
       now: Date.now(),
       highestGeneration: (profileId) => this.#highestGeneration(profileId),
     });
@@ -126,7 +127,10 @@ export class Engine {
       return await this.#say({ type: "unlock-failed", why: { failure: "not-sealed-to-me" } });
     }
     this.#secrets.keepPin(pin);
-    const unlocked = await unlock(ready, { start, secrets: this.#secrets });
+    const unlocked = await unlock(ready, {
+      issuerKeys: issuerKeysOf(start),
+      secrets: this.#secrets,
+    });
     if (unlocked.result === "failed") {
       this.#secrets.forgetPin();
       this.#unlocking = false;
@@ -181,6 +185,10 @@ export class Engine {
   #say(message: FromEngine): Promise<void> {
     return this.#writer.write(message);
   }
+}
+
+function issuerKeysOf(start: Start): IssuerKey[] {
+  return start.issuers.map(parseIssuerKey).filter((key) => key !== undefined);
 }
 
 function bytes(base64: string): Uint8Array {

@@ -9,7 +9,7 @@ const number = v.pipe(v.number(), v.finite());
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const base64url = (longest: number) =>
   v.pipe(text(longest), v.regex(/^[A-Za-z0-9_-]*$/, "base64url"));
-const texts = v.pipe(v.array(text(512)), v.maxLength(512));
+const texts = v.pipe(v.array(text(512)), v.maxLength(512), v.readonly());
 
 const fault = v.picklist([
   ...["none-on-card", "damaged", "forged", "other-card", "older-generation"] as const,

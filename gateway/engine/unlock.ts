@@ -1,13 +1,11 @@
 /** From a PIN to an opened profile: the card decides and counts; on a match its key opens the rest. */
 import { CardGarbledError, CardGoneError, CardSilentError } from "../../token/apdu/channel.ts";
 import { PivRefusedError } from "../../token/piv/client_types.ts";
-import { cardIdentity } from "../../token/profile/card_identity.ts";
 import { openProfile } from "../../token/profile/open.ts";
-import { parseIssuerKey } from "../../token/profile/issuer_key.ts";
-import type { Opened } from "../../token/profile/types.ts";
+import { pivIdentity } from "../../token/profile/piv_p256.ts";
+import type { IssuerKey, Opened } from "../../token/profile/types.ts";
 import type { UnlockFailure } from "../session/events.ts";
 import type { ReadyCard } from "./card.ts";
-import type { ToEngine } from "./messages.ts";
 import type { EngineSecrets } from "./secrets.ts";
 
 export type Unlocked = Extract<Opened, { result: "ok" }>;
@@ -18,7 +16,7 @@ export type Unlocked = Extract<Opened, { result: "ok" }>;
  */
 export async function unlock(
   ready: ReadyCard,
-  { start, secrets }: { start: Extract<ToEngine, { type: "start" }>; secrets: EngineSecrets },
+  { issuerKeys, secrets }: { issuerKeys: readonly IssuerKey[]; secrets: EngineSecrets },
 ): Promise<Unlocked | { result: "failed"; why: UnlockFailure }> {
   try {
     const verified = await ready.piv.verifyPin(secrets.pin);
@@ -33,9 +31,9 @@ export async function unlock(
     const opened = await openProfile({
       sealed: ready.sealed,
       head: ready.head,
-      identity: cardIdentity(ready.piv, sealedTo),
+      identity: pivIdentity(ready.piv, sealedTo),
       secrets: secrets.profile,
-      issuerKeys: start.issuers.map(parseIssuerKey),
+      issuerKeys,
       onFileKey: (fileKey) => secrets.keepFileKey(fileKey),
     });
     if (opened.result === "fault") return failed({ failure: "refused", fault: opened.fault });

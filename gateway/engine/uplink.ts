@@ -108,11 +108,7 @@ async function cardDh(
   piv: PivClient,
   { slot, peer, into }: { slot: number; peer: Uint8Array; into: Uint8Array },
 ): Promise<void> {
-  const shared = await piv.keyAgreement({
-    slot,
-    algorithm: PIV_ALGORITHM.X25519,
-    peer,
-  });
+  const shared = await piv.agree(slot, { algorithm: PIV_ALGORITHM.x25519, peer });
   into.set(shared);
   shared.fill(0);
 }

@@ -1,0 +1,251 @@
+/** The appliance: readers, session, switch, LAN and store wired together, seen as a `GatewayView`. */
+import about from "../deno.json" with { type: "json" };
+import type { GatewayConfig } from "./config/gateway_config.ts";
+import { holdInstance, type InstanceLock } from "./instance_lock.ts";
+import type { Lan, Terminal } from "./lan/api.ts";
+import { createLan } from "./lan/lan.ts";
+import { Readers } from "./readers.ts";
+import { SessionNetwork } from "./session/network.ts";
+import { SessionShell } from "./session/shell.ts";
+import type { Store } from "./store/api.ts";
+import { openStore } from "./store/store.ts";
+import type { Switch } from "./switch/api.ts";
+import { createSwitch } from "./switch/switch.ts";
+import type { Uplink } from "./uplink/api.ts";
+import { createUplink } from "./uplink/uplink.ts";
+import type {
+  GatewayEvent,
+  GatewayStatus,
+  GatewayView,
+  JournalEntry,
+  JournalLevel,
+  PinOutcome,
+  PinTarget,
+  SealedPin,
+  SessionPhase,
+  TerminalView,
+  TunnelView,
+} from "./view.ts";
+
+/** How often counters are read and told, in milliseconds; also the beat of the dead man's switch. */
+const BEAT_MS = 1_000;
+
+interface Parts {
+  readonly lock: InstanceLock;
+  readonly store: Store;
+  readonly switch: Switch;
+  readonly uplink: Uplink;
+  readonly lan: Lan;
+}
+
+/**
+ * Starts a gateway: locked first, then everything else.
+ * @throws {Error} in one line when something that it needs is missing, or another one runs here.
+ */
+export async function startGateway(config: GatewayConfig): Promise<Gateway> {
+  const lock = await holdInstance(config.run);
+  try {
+    const store = openStore(config.state);
+    const parts: Parts = {
+      lock,
+      store,
+      switch: createSwitch(config),
+      uplink: createUplink(config),
+      lan: createLan(config),
+    };
+    // Nothing may pass from the first moment on, whatever an earlier run left behind.
+    parts.switch.apply(undefined);
+    await parts.uplink.prepare();
+    await parts.lan.start();
+    return new Gateway(config, parts);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+export class Gateway implements GatewayView {
+  readonly #config: GatewayConfig;
+  readonly #parts: Parts;
+  readonly #network: SessionNetwork;
+  readonly #session: SessionShell;
+  readonly #readers: Readers;
+  readonly #startedAt = Date.now();
+  readonly #listeners = new Set<(event: GatewayEvent) => void>();
+  readonly #beat: ReturnType<typeof setInterval>;
+  #terminals: readonly Terminal[] = [];
+  #looking = false;
+
+  constructor(config: GatewayConfig, parts: Parts) {
+    this.#config = config;
+    this.#parts = parts;
+    this.#network = new SessionNetwork(parts, (error) => {
+      this.record("error", "network-fault", { reason: messageOf(error) });
+    });
+    this.#session = new SessionShell({
+      engineStart: (reader) => ({
+        type: "start",
+        reader,
+        issuers: config.token.issuers.map((key) =>
+          key.toBase64({ alphabet: "base64url", omitPadding: true })
+        ),
+        tunnelInterface: config.tunnel.interface,
+      }),
+      highestGeneration: (profileId) => parts.store.generations.highest(profileId),
+      applyGrant: async (grant) => {
+        await this.#network.open(grant);
+        parts.store.generations.seen(grant.profileId, grant.generation);
+      },
+      revokeGrant: () => this.#network.close(),
+      record: (level, event, detail) => this.record(level, event, detail),
+      onPhase: (session) => this.#tell({ type: "session", session }),
+    });
+    this.record("info", "gateway-started", { version: about.version });
+    this.#readers = new Readers(config.reader?.name, {
+      onChange: (readers) => this.#session.readers(readers),
+      onLost: (reason) => this.record("warning", "reader-service-lost", { reason }),
+    });
+    this.#beat = setInterval(() => this.#onBeat(), BEAT_MS);
+  }
+
+  /** Ends the session, then everything else. The switch stays closed. */
+  async stop(): Promise<void> {
+    clearInterval(this.#beat);
+    await this.#session.stop();
+    await this.#readers.stop();
+    await this.#parts.lan.stop();
+    await this.#parts.uplink.remove();
+    this.record("info", "gateway-stopped", {});
+    this.#parts.store.close();
+    this.#parts.lock.release();
+  }
+
+  status(): GatewayStatus {
+    const tunnel = this.#tunnelView();
+    return {
+      name: this.#config.name,
+      version: about.version,
+      now: Date.now(),
+      startedAt: this.#startedAt,
+      readers: this.#readers.view(),
+      session: this.#session.phase,
+      terminals: this.#terminalViews(),
+      ...(tunnel === undefined ? {} : { tunnel }),
+      drops: this.#drops(),
+      warnings: this.#warnings(),
+    };
+  }
+
+  session(): SessionPhase {
+    return this.#session.phase;
+  }
+
+  pinTarget(): PinTarget | undefined {
+    return this.#session.pinTarget;
+  }
+
+  submitPin(sealed: SealedPin, from: string): Promise<PinOutcome> {
+    return this.#session.submitPin(sealed, from);
+  }
+
+  subscribe(listener: (event: GatewayEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  journal(query: { before?: number; limit?: number }): JournalEntry[] {
+    return this.#parts.store.journal.read(query);
+  }
+
+  lock(by: string): Promise<void> {
+    this.#session.lock(by);
+    return Promise.resolve();
+  }
+
+  checkAdminPassword(password: string): Promise<boolean> {
+    return this.#parts.store.settings.checkAdminPassword(password);
+  }
+
+  cookieKey(): Uint8Array {
+    return this.#parts.store.settings.cookieKey();
+  }
+
+  ruleset(): Promise<string> {
+    return Promise.resolve(this.#parts.switch.ruleset());
+  }
+
+  record(level: JournalLevel, event: string, detail: Record<string, string | number>): void {
+    const entry = this.#parts.store.journal.record(level, event, detail);
+    this.#tell({ type: "journal", entry });
+  }
+
+  #onBeat(): void {
+    try {
+      this.#network.refresh();
+    } catch (error) {
+      this.record("error", "network-fault", { reason: messageOf(error) });
+    }
+    void this.#look();
+    if (this.#listeners.size > 0) this.#tell({ type: "status", status: this.status() });
+  }
+
+  /** Who is on the LAN; one look at a time, however slow. */
+  async #look(): Promise<void> {
+    if (this.#looking) return;
+    this.#looking = true;
+    try {
+      this.#terminals = await this.#parts.lan.terminals();
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  #tell(event: GatewayEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #terminalViews(): TerminalView[] {
+    const traffic = new Map(this.#parts.switch.terminals().map((one) => [one.address, one]));
+    return this.#terminals.map((terminal) => {
+      const { sentBytes = 0, receivedBytes = 0 } = traffic.get(terminal.address) ?? {};
+      return { ...terminal, sentBytes, receivedBytes };
+    });
+  }
+
+  #tunnelView(): TunnelView | undefined {
+    const now = this.#session.grant;
+    if (now === undefined) return undefined;
+    const { grant, tunnel } = now;
+    return {
+      interface: grant.interface,
+      endpoint: tunnel?.endpoint ?? grant.endpoints[0] ?? "",
+      sentBytes: tunnel?.sentBytes ?? 0,
+      receivedBytes: tunnel?.receivedBytes ?? 0,
+      lastHandshake: tunnel?.lastHandshake ?? 0,
+      identity: grant.identity,
+      addresses: grant.addresses,
+      destinations: [...grant.networks, ...grant.domains],
+      otherTraffic: grant.otherTraffic,
+    };
+  }
+
+  #drops(): Record<string, number> {
+    const tunnel = Object.entries(this.#session.grant?.tunnel?.drops ?? {})
+      .filter(([, count]) => count > 0)
+      .map(([reason, count]) => [`tunnel-${reason}`, count]);
+    return { ...this.#parts.switch.drops(), ...Object.fromEntries(tunnel) };
+  }
+
+  #warnings(): string[] {
+    const journal = this.#parts.store.journal.warning;
+    return [
+      ...this.#readers.warnings(),
+      ...this.#parts.lan.warnings(),
+      ...(journal === undefined ? [] : [journal]),
+    ];
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

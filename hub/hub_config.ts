@@ -39,7 +39,7 @@ const Client = v.strictObject({
   public_key: Key,
   preshared_key_file: v.optional(Path),
   /** The client's own addresses in the tunnel: nothing else is taken from it. */
-  addresses: v.pipe(v.array(Network), v.minLength(1, "at least one address")),
+  addresses: atLeastOne(Network, "a list of at least one address"),
   /** What it may reach. */
   networks: v.array(Network),
   /** Where it is before it first spoke. */
@@ -51,20 +51,21 @@ export const HubConfigSchema = v.strictObject({
   private_key_file: Path,
   listen_port: v.optional(Port, 51820),
   /** The hub's own, in the tunnel. */
-  addresses: v.pipe(v.array(InterfaceAddress), v.minLength(1, "at least one address")),
+  addresses: atLeastOne(InterfaceAddress, "a list of at least one address with its prefix length"),
   mtu: v.optional(Mtu, 1420),
   /** Clients appear in the private network under the hub's own address there. */
-  masquerade: v.optional(v.boolean("true or false"), false),
+  masquerade: v.optional(v.boolean(), false),
   /** Folder for the lock and the status socket. */
   run: v.optional(Path, "/run/sekisho-hub"),
   client: v.optional(
     v.pipe(
       v.array(Client),
-      v.maxLength(MAX_CLIENTS, `at most ${MAX_CLIENTS} clients`),
+      v.maxLength(MAX_CLIENTS),
       v.rawCheck(({ dataset, addIssue }) => {
         const message = dataset.typed ? findConflict(dataset.value) : undefined;
         if (message !== undefined) addIssue({ message });
       }),
+      v.description(`at most ${MAX_CLIENTS} clients`),
     ),
     [],
   ),
@@ -79,11 +80,11 @@ function findConflict(clients: readonly ClientConfig[]): string | undefined {
   const keys = new Map<string, string>();
   const addresses: { name: string; network: IpNetwork }[] = [];
   for (const { name, public_key, addresses: own } of clients) {
-    if (names.has(name)) return `each name once, not ${JSON.stringify(name)} twice`;
+    if (names.has(name)) return `expected each name once, not ${JSON.stringify(name)} twice`;
     names.add(name);
     const other = keys.get(public_key);
     if (other !== undefined) {
-      return `each public_key once, not for ${both(other, name)}`;
+      return `expected each public_key once, not for ${both(other, name)}`;
     }
     keys.set(public_key, name);
     for (const text of own) {
@@ -93,7 +94,7 @@ function findConflict(clients: readonly ClientConfig[]): string | undefined {
         contains(one.network, network) || contains(network, one.network)
       );
       if (clash !== undefined && clash.name !== name) {
-        return `each address once, not ${text} for ${both(clash.name, name)}`;
+        return `expected each address once, not ${text} for ${both(clash.name, name)}`;
       }
       addresses.push({ name, network });
     }
@@ -102,20 +103,29 @@ function findConflict(clients: readonly ClientConfig[]): string | undefined {
 }
 
 function text(pattern: RegExp, expected: string) {
-  return v.pipe(v.string(expected), v.regex(pattern, expected));
+  return v.pipe(v.string(), v.regex(pattern), v.description(expected));
 }
 
 function checked(good: (value: string) => boolean, expected: string) {
-  return v.pipe(v.string(expected), v.check(good, expected));
+  return v.pipe(
+    v.string(),
+    v.check(good, ({ input }) => `expected ${expected}, not ${JSON.stringify(input)}`),
+    v.description(expected),
+  );
 }
 
 function whole(least: number, most: number, expected: string) {
   return v.pipe(
-    v.number(expected),
-    v.integer(expected),
-    v.minValue(least, expected),
-    v.maxValue(most, expected),
+    v.number(),
+    v.integer(),
+    v.minValue(least),
+    v.maxValue(most),
+    v.description(expected),
   );
+}
+
+function atLeastOne<S extends v.GenericSchema>(schema: S, expected: string) {
+  return v.pipe(v.array(schema), v.minLength(1), v.description(expected));
 }
 
 function both(a: string, b: string): string {

@@ -28,13 +28,16 @@ Deno.test("hub: what a configuration may not say, with the key and what is expec
     [`${HEAD}listen_port = "x"`, /listen_port: .*expected a UDP port/],
     [`${HEAD}interface = "a b"`, /interface: .*at most 15/],
     [`${HEAD}interface = "eth0\\"; drop"`, /interface: /],
-    [`${HEAD}color = 1`, /color: there is no such key/],
+    [`${HEAD}color = 1`, /color is no key that is known/],
     [`private_key_file = "k"\naddresses = ["10.0.0.1/8"]`, /private_key_file: .*absolute path/],
-    [`private_key_file = "/k"\naddresses = ["10.0.0.1"]`, /addresses\.0: .*prefix length/],
+    [`private_key_file = "/k"\naddresses = ["10.0.0.1"]`, /addresses\[1\]: .*prefix length/],
     [`private_key_file = "/k"\naddresses = []`, /addresses: .*at least one/],
-    [`addresses = ["10.0.0.1/8"]`, /private_key_file: it is missing/],
-    [HEAD + client("a", "short", "10.77.0.2"), /client\.0\.public_key: .*44 characters/],
-    [HEAD + client("a", ALICE, "10.77.0.2", "10.20.0.1/16"), /client\.0\.networks\.0: .*no bits/],
+    [`addresses = ["10.0.0.1/8"]`, /private_key_file is missing/],
+    [HEAD + client("a", "short", "10.77.0.2"), /client\[1\]\.public_key: .*44 characters/],
+    [
+      HEAD + client("a", ALICE, "10.77.0.2", "10.20.0.1/16"),
+      /client\[1\]\.networks\[1\]: .*no bits/,
+    ],
     [HEAD + client("a", ALICE, "10.77.0.2") + client("a", BOB, "10.77.0.3"), /each name once/],
     [HEAD + client("a", ALICE, "10.77.0.2") + client("b", ALICE, "10.77.0.3"), /public_key once/],
     [HEAD + client("a", ALICE, "10.77.0.2") + client("b", BOB, "10.77.0.0/24"), /address once/],
@@ -123,7 +126,7 @@ Deno.test("hub: key files: what wg writes is read, anything else is refused with
 });
 
 function read(text: string): HubConfig {
-  return parseConfig(text, { file: "hub.toml", schema: HubConfigSchema });
+  return parseConfig(text, { name: "hub.toml", schema: HubConfigSchema });
 }
 
 interface Sketch {

@@ -43,7 +43,7 @@ function readSome(path: string, into: Uint8Array): number {
 
 function fault(path: string, state: string): ConfigError {
   const expected = "a key as `wg genkey` prints it, in a file with mode 0600";
-  return new ConfigError(path, { key: "", state, expected });
+  return new ConfigError(`Cannot use key ${path}: ${state}; expected ${expected}`);
 }
 
 /** Without the line end. */

@@ -1,6 +1,7 @@
 import type { KeySlot } from "./key_pool.ts";
 import { ReplayWindow } from "./replay_window.ts";
 import type { Peer } from "./peer.ts";
+import { REJECT_AFTER_MESSAGES, REJECT_AFTER_TIME } from "./spec.ts";
 
 /** The keys of one session (whitepaper 5.4.5): sending key first, receiving key second in the slot. */
 export class Keypair {
@@ -33,6 +34,12 @@ export class Keypair {
     this.localIndex = parts.localIndex;
     this.remoteIndex = parts.remoteIndex;
     this.createdAt = parts.createdAt;
+  }
+
+  /** Whether it may send at `now`. */
+  usable(now: number): boolean {
+    return !this.sendEnded && this.sendCounter < REJECT_AFTER_MESSAGES &&
+      now - this.createdAt < REJECT_AFTER_TIME;
   }
 
   /** Made at first use: a configured peer that sends nothing costs no kilobyte. */

@@ -201,12 +201,7 @@ export class Sessions {
 
   #usable(peer: Peer): Keypair | undefined {
     const keypair = peer.current;
-    if (
-      keypair === undefined || keypair.sendEnded ||
-      keypair.sendCounter >= REJECT_AFTER_MESSAGES ||
-      this.#context.now - keypair.createdAt >= REJECT_AFTER_TIME
-    ) return undefined;
-    return keypair;
+    return keypair !== undefined && keypair.usable(this.#context.now) ? keypair : undefined;
   }
 
   #queue(peer: Peer, packet: Uint8Array): void {

@@ -1,0 +1,98 @@
+/** The data-plane thread. It blocks in poll(2); a message to it is announced through an eventfd. */
+import type { CloseReason } from "../api.ts";
+import { DataPlane, PortError } from "./data_plane.ts";
+import type { FromWorker, Request, ToWorker } from "./messages.ts";
+
+interface WorkerScope {
+  onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
+  postMessage(message: FromWorker): void;
+  close(): void;
+}
+
+const scope = self as unknown as WorkerScope;
+const tell = (message: FromWorker) => scope.postMessage(message);
+
+let wake = -1;
+let sent: Int32Array = new Int32Array(1);
+let received = 0;
+let plane: DataPlane | undefined;
+let caughtUp: (() => void) | undefined;
+
+scope.onmessage = ({ data }) => {
+  if (data.type === "hello") {
+    wake = data.wake;
+    sent = new Int32Array(data.sent);
+    return;
+  }
+  received++;
+  if (data.type === "dh") plane?.answerDh(data.id, data.done);
+  else answer(data.id, data.request);
+  if (received === Atomics.load(sent, 0)) caughtUp?.();
+};
+
+/** Lets messages in until all that were sent have arrived. */
+function messagesIn(): Promise<void> {
+  if (received === Atomics.load(sent, 0)) return Promise.resolve();
+  return new Promise((resolve) => {
+    caughtUp = resolve;
+  });
+}
+
+function answer(id: number, request: Request): void {
+  try {
+    handle(id, request);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const code = error instanceof PortError && error.inUse ? "EADDRINUSE" : "EIO";
+    tell({ type: "refused", id, code, message });
+  }
+}
+
+function handle(id: number, request: Request): void {
+  if (request.type === "start") {
+    plane = new DataPlane(request.options, {
+      wake,
+      owner: {
+        event: (event) => tell({ type: "event", event }),
+        requestDh: (dhId, { peerPublicKey, answer }) =>
+          tell({ type: "dh", id: dhId, peerPublicKey, answer }),
+      },
+    });
+    // It blocks at once, so the answer goes first.
+    tell({ type: "done", id });
+    void carry(plane);
+    return;
+  }
+  if (plane === undefined) {
+    tell({ type: "refused", id, code: "EIO", message: "Cannot reach tunnel: it has ended" });
+    return;
+  }
+  switch (request.type) {
+    case "set":
+      plane.configure(request.config);
+      break;
+    case "get":
+      tell({ type: "done", id, status: plane.status() });
+      return;
+    case "rebind":
+      plane.rebind();
+      break;
+    case "stop":
+      plane.stop();
+  }
+  tell({ type: "done", id });
+}
+
+async function carry(running: DataPlane): Promise<void> {
+  let reason: CloseReason;
+  try {
+    reason = await running.run(messagesIn);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    reason = { kind: "failed", message: `Cannot carry packets: ${message}` };
+  }
+  plane = undefined;
+  running.close();
+  tell({ type: "closed", reason });
+  scope.close();
+}

@@ -1,0 +1,210 @@
+/** Starts tunnels: a WireGuard device of our own in a worker thread of this process. */
+import {
+  type CloseReason,
+  type DeviceConfig,
+  type DeviceStatus,
+  type PreparedTunnel,
+  type RemoteIdentity,
+  type Tunnel,
+  TunnelConfigError,
+  type TunnelEvent,
+  type TunnelOptions,
+} from "./api.ts";
+import { readConfig } from "./config.ts";
+import type { FromWorker, Request, ToWorker } from "./dataplane/messages.ts";
+import { nativeBytes } from "../os/libc.ts";
+import { closeWake, openWake, wake } from "../os/wake.ts";
+
+const DEFAULT_MTU = 1420;
+const LEAST_MTU = 68;
+const MOST_MTU = 65_535;
+const KEY_LENGTH = 32;
+
+/** Starts the worker of a tunnel that will be wanted soon, and loads its code. */
+export function prepareTunnel(): PreparedTunnel {
+  return new WorkerLink();
+}
+
+/**
+ * Creates the interface and carries packets until `close`, or until the interface is deleted. The
+ * interface has no address and is down: that is the caller's.
+ *
+ * @throws {TunnelConfigError} for a configuration that can't be taken
+ * @throws {Error} if the interface can't be created
+ */
+export async function startTunnel(options: TunnelOptions): Promise<Tunnel> {
+  const mtu = options.mtu ?? DEFAULT_MTU;
+  if (!Number.isInteger(mtu) || mtu < LEAST_MTU || mtu > MOST_MTU) {
+    throw new TunnelConfigError("EINVAL", `Cannot set MTU: ${mtu} is not 68 to 65535`);
+  }
+  const { identity, listenPort, fwmark, peers, bindInterface, keyMemory } = options;
+  const config: DeviceConfig = {
+    ...(identity === undefined ? {} : { identity }),
+    ...(listenPort === undefined ? {} : { listenPort }),
+    ...(fwmark === undefined ? {} : { fwmark }),
+    ...(peers === undefined ? {} : { peers }),
+  };
+  const wireConfig = readConfig(config);
+  const link = options.prepared instanceof WorkerLink ? options.prepared : new WorkerLink();
+  link.onEvent = options.onEvent ?? (() => {});
+  if (identity?.kind === "remote") link.remote = identity;
+  try {
+    await link.request({
+      type: "start",
+      options: {
+        ifname: options.ifname,
+        mtu,
+        ...(bindInterface === undefined ? {} : { bindInterface }),
+        ...(keyMemory === undefined ? {} : { keyMemory }),
+        offloads: options.offloads ?? true,
+        config: wireConfig,
+      },
+    });
+  } catch (error) {
+    link.discard();
+    throw error;
+  }
+  return new RunningTunnel(options.ifname, link);
+}
+
+class RunningTunnel implements Tunnel {
+  readonly ifname: string;
+  readonly closed: Promise<CloseReason>;
+  readonly #link: WorkerLink;
+
+  constructor(ifname: string, link: WorkerLink) {
+    this.ifname = ifname;
+    this.#link = link;
+    this.closed = link.closed;
+  }
+
+  async set(config: DeviceConfig): Promise<void> {
+    const wireConfig = readConfig(config);
+    const { identity } = config;
+    if (identity !== undefined) {
+      this.#link.remote = identity !== "none" && identity.kind === "remote" ? identity : undefined;
+    }
+    await this.#link.request({ type: "set", config: wireConfig });
+  }
+
+  async get(): Promise<DeviceStatus> {
+    const status = await this.#link.request({ type: "get" });
+    if (status === undefined) throw new Error("Cannot read tunnel: its worker answered nothing");
+    return status;
+  }
+
+  async rebind(): Promise<void> {
+    await this.#link.request({ type: "rebind" });
+  }
+
+  async close(): Promise<void> {
+    // Refused if it has ended by itself, which is what is wanted.
+    await this.#link.request({ type: "stop" }).catch(() => {});
+    await this.closed;
+  }
+}
+
+interface Waiting {
+  resolve(status: DeviceStatus | undefined): void;
+  reject(error: Error): void;
+}
+
+/** The worker, seen from its owner. */
+class WorkerLink implements PreparedTunnel {
+  onEvent: (event: TunnelEvent) => void = () => {};
+  remote: RemoteIdentity | undefined;
+  readonly closed: Promise<CloseReason>;
+  readonly #worker: Worker;
+  readonly #wake = openWake();
+  readonly #sent = new Int32Array(new SharedArrayBuffer(4));
+  readonly #waiting = new Map<number, Waiting>();
+  #nextId = 1;
+  #ended = false;
+  readonly #resolveClosed: (reason: CloseReason) => void;
+
+  constructor() {
+    const { promise, resolve } = Promise.withResolvers<CloseReason>();
+    this.closed = promise;
+    this.#resolveClosed = resolve;
+    this.#worker = new Worker(import.meta.resolve("./dataplane/worker.ts"), {
+      type: "module",
+      name: "tunnel",
+    });
+    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#hear(data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#end({ kind: "failed", message: `Cannot carry packets: ${event.message}` });
+    };
+    const sent = this.#sent.buffer as SharedArrayBuffer;
+    this.#worker.postMessage({ type: "hello", wake: this.#wake, sent } satisfies ToWorker);
+  }
+
+  request(request: Request): Promise<DeviceStatus | undefined> {
+    if (this.#ended) {
+      return Promise.reject(new Error("Cannot reach tunnel: it has ended; start another"));
+    }
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#post({ type: "request", id, request });
+    });
+  }
+
+  discard(): void {
+    this.#end({ kind: "closed" });
+  }
+
+  #post(message: ToWorker): void {
+    Atomics.add(this.#sent, 0, 1);
+    this.#worker.postMessage(message);
+    wake(this.#wake);
+  }
+
+  #hear(message: FromWorker): void {
+    switch (message.type) {
+      case "event":
+        this.onEvent(message.event);
+        return;
+      case "dh":
+        void this.#answerDh(message);
+        return;
+      case "closed":
+        this.#end(message.reason);
+        return;
+      case "done":
+        this.#take(message.id)?.resolve(message.status);
+        return;
+      case "refused":
+        this.#take(message.id)?.reject(new TunnelConfigError(message.code, message.message));
+    }
+  }
+
+  #take(id: number): Waiting | undefined {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    return waiting;
+  }
+
+  async #answerDh(asked: Extract<FromWorker, { type: "dh" }>): Promise<void> {
+    let done = false;
+    try {
+      await this.remote?.dh(asked.peerPublicKey, nativeBytes(asked.answer, KEY_LENGTH));
+      done = this.remote !== undefined;
+    } catch {
+      // Counted and reported by the core, as a handshake that the identity failed.
+    }
+    if (!this.#ended) this.#post({ type: "dh", id: asked.id, done });
+  }
+
+  #end(reason: CloseReason): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#worker.terminate();
+    closeWake(this.#wake);
+    for (const { reject } of this.#waiting.values()) {
+      reject(new Error("Cannot reach tunnel: it has ended"));
+    }
+    this.#waiting.clear();
+    this.#resolveClosed(reason);
+  }
+}

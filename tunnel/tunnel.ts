@@ -201,9 +201,8 @@ class WorkerLink implements PreparedTunnel {
     this.#ended = true;
     this.#worker.terminate();
     closeWake(this.#wake);
-    for (const { reject } of this.#waiting.values()) {
-      reject(new Error("Cannot reach tunnel: it has ended"));
-    }
+    const why = reason.kind === "failed" ? reason.message : "Cannot reach tunnel: it has ended";
+    for (const { reject } of this.#waiting.values()) reject(new Error(why));
     this.#waiting.clear();
     this.#resolveClosed(reason);
   }

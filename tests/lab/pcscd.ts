@@ -73,7 +73,7 @@ export interface SoftcardSetup {
 /** What the card says about itself. */
 export interface SoftcardStatus {
   readonly serial: number;
-  readonly presence: "removed" | "waiting" | "powered";
+  readonly presence: "removed" | "waiting" | "ready";
   readonly fault: string;
   readonly pinTries: number;
   readonly pukTries: number;
@@ -113,7 +113,7 @@ export async function startSoftcard(machine: Machine, setup: SoftcardSetup): Pro
       await say("insert");
       await untilTrue(
         "the reader to take the card",
-        async () => (await card.status()).presence === "powered",
+        async () => (await card.status()).presence === "ready",
       );
     },
     remove: async () => void await say("remove"),
@@ -125,7 +125,7 @@ export async function startSoftcard(machine: Machine, setup: SoftcardSetup): Pro
     await untilTrue("the software card to start", async () => {
       if (over) throw new Error("Cannot start the software card: it ended; see its own message");
       const status = await card.status().catch(() => undefined);
-      return status?.presence === (setup.removed ? "removed" : "powered");
+      return status?.presence === (setup.removed ? "removed" : "ready");
     });
   } catch (error) {
     await running.stop();

@@ -13,6 +13,12 @@ export const SOFTCARD_ATR: Uint8Array = Uint8Array.of(
 /** How long to wait before dialling again, in milliseconds: doubled each time, up to the last. */
 const REDIAL = { first: 20, last: 500 } as const;
 
+/**
+ * How long a card that was taken out stays out, in milliseconds. pcscd looks at a virtual reader
+ * every 400 ms: a card that came back sooner would pass for one that never left.
+ */
+const SHORTEST_ABSENCE = 700;
+
 /** Where a vpcd listens. */
 export interface VpcdAddress {
   readonly hostname: string;
@@ -28,8 +34,12 @@ export class VpcdReader {
   readonly #address: VpcdAddress;
   readonly #faults: FaultPlan;
   #inserted = false;
-  #powered = false;
-  #atrAfterPower = false;
+  #wasAsked = false;
+  #hadPower = false;
+  #isNoticed = false;
+  #wasMistaken = false;
+  /** Resolves when a card that was taken out may come back. */
+  #absence: Promise<void> = Promise.resolve();
   #connection: Deno.TcpConn | undefined;
   #wake: (() => void) | undefined;
   #isOver = false;
@@ -40,10 +50,10 @@ export class VpcdReader {
     this.#faults = options.faults;
   }
 
-  /** "waiting": inserted, but no reader has given it power yet. */
-  get presence(): "removed" | "waiting" | "powered" {
+  /** "waiting": inserted, but no reader has taken notice yet. */
+  get presence(): "removed" | "waiting" | "ready" {
     if (!this.#inserted) return "removed";
-    return this.#atrAfterPower ? "powered" : "waiting";
+    return this.#isNoticed ? "ready" : "waiting";
   }
 
   insert(): void {
@@ -53,7 +63,7 @@ export class VpcdReader {
 
   remove(): void {
     this.#inserted = false;
-    this.#hangUp();
+    this.#leave();
     this.#card.powerUp();
   }
 
@@ -73,6 +83,8 @@ export class VpcdReader {
         pause = REDIAL.first;
         continue;
       }
+      await this.#absence;
+      if (!this.#inserted) continue;
       const served = await this.#serveOnce();
       pause = served ? REDIAL.first : Math.min(pause * 2, REDIAL.last);
       if (this.#inserted && !this.#isOver) await this.#sleep(pause);
@@ -123,12 +135,11 @@ export class VpcdReader {
     if (message.length > 1) return this.#transmit(message);
     switch (message[0]) {
       case VPCD_CONTROL.getAtr:
-        // vpcd asks before it gives power (is a card there?) and right after.
-        this.#atrAfterPower = this.#powered;
-        return SOFTCARD_ATR;
+        return this.#answerToReset();
       case VPCD_CONTROL.powerOn:
       case VPCD_CONTROL.reset:
-        this.#powered = true;
+        this.#hadPower = true;
+        this.#wasMistaken = false;
         this.#card.powerUp();
         return undefined;
       case VPCD_CONTROL.powerOff:
@@ -137,6 +148,24 @@ export class VpcdReader {
       default:
         return undefined;
     }
+  }
+
+  /**
+   * The first question is whether a card is there; a reader that sees a new card then gives power
+   * and asks again. One that asks again without power takes it for the card that it had a moment
+   * ago, even for one that broke off in mid-command: it must see an empty reader first. Once: a
+   * pcscd built without automatic power never gives any.
+   */
+  #answerToReset(): Uint8Array | undefined {
+    const isMistaken = this.#wasAsked && !this.#hadPower;
+    if (isMistaken && !this.#isNoticed && !this.#wasMistaken) {
+      this.#wasMistaken = true;
+      this.#leave();
+      return undefined;
+    }
+    this.#isNoticed = this.#wasAsked;
+    this.#wasAsked = true;
+    return SOFTCARD_ATR;
   }
 
   #transmit(command: Uint8Array): Uint8Array | undefined {
@@ -154,11 +183,19 @@ export class VpcdReader {
     }
   }
 
+  /** Hangs up and stays away long enough to be missed. */
+  #leave(): void {
+    if (this.#connection === undefined) return;
+    this.#hangUp();
+    this.#absence = new Promise((resolve) => setTimeout(resolve, SHORTEST_ABSENCE));
+  }
+
   #hangUp(): void {
     const connection = this.#connection;
     this.#connection = undefined;
-    this.#powered = false;
-    this.#atrAfterPower = false;
+    this.#wasAsked = false;
+    this.#hadPower = false;
+    this.#isNoticed = false;
     try {
       connection?.close();
     } catch {

@@ -125,6 +125,12 @@ export class HubProcess {
     return (await this.#running.status).code;
   }
 
+  /** Ends it without a chance to tidy up. */
+  async crash(): Promise<void> {
+    this.#running.signal("SIGKILL");
+    await this.#running.status;
+  }
+
   async hears(expected: RegExp, from = 0): Promise<string> {
     const found = await eventually(() => this.said.slice(from).find((line) => expected.test(line)));
     if (found === undefined) {

@@ -138,6 +138,23 @@ labTest("hub: with masquerade the private network needs no route to the clients"
   assert.equal(await hub.stop(), 0);
 });
 
+labTest("hub: killed, it lets nothing pass, and started again it carries on", async () => {
+  await using world = await buildWorld();
+  const { alice } = world;
+  await writeConfig(world, [{ person: alice, networks: OPEN }]);
+  const hub = await HubProcess.start(world);
+  assert.ok(await reaches(alice.machine, OFFICE.open));
+  await hub.crash();
+  assert.ok(await isCutOff(alice.machine, OFFICE.open));
+  assert.match(await world.hub.sh("nft list table inet sekisho_hub"), /policy drop/);
+  const again = await HubProcess.start(world);
+  // Alice still sends under a session that died with the hub; a peer set anew asks for another.
+  await alice.machine.sh(`wg set wg0 peer ${world.hubPublicKey} remove
+    wg set wg0 peer ${world.hubPublicKey} endpoint ${alice.endpoint} allowed-ips 10.0.0.0/8`);
+  assert.ok(await reaches(alice.machine, OFFICE.open));
+  assert.equal(await again.stop(), 0);
+});
+
 labTest(
   "hub: a second one is refused, a stopped one leaves nothing, wrong usage ends with 2",
   async () => {

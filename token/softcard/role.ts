@@ -3,7 +3,7 @@ import { serveControl } from "./control.ts";
 import { DEFAULT_PIN, DEFAULT_PUK, factoryCard } from "./factory.ts";
 import { FaultPlan } from "./faults.ts";
 import { InsertedCard } from "./inserted_card.ts";
-import { nobleCrypto } from "./noble_crypto.ts";
+import { softwareCrypto, warmUp } from "./software_crypto.ts";
 import { parseOptions, type SoftcardOptions, USAGE } from "./options.ts";
 import type { CardState } from "./state.ts";
 import { lockStateFile, StateFile, StateFileError } from "./state_file.ts";
@@ -40,7 +40,7 @@ export async function softcardRole(args: string[]): Promise<number> {
 function makeCard(file: StateFile, options: SoftcardOptions): CardState {
   const { pin, puk, serial, state: path } = options;
   const state = factoryCard({
-    crypto: nobleCrypto,
+    crypto: softwareCrypto,
     ...(pin === undefined ? {} : { pin }),
     ...(puk === undefined ? {} : { puk }),
     ...(serial === undefined ? {} : { serial }),
@@ -65,8 +65,9 @@ async function serve(
   run: { file: StateFile; state: CardState; options: SoftcardOptions },
 ): Promise<void> {
   const { file, state, options } = run;
+  warmUp();
   const faults = new FaultPlan();
-  const card = new InsertedCard(new SoftCard(state, nobleCrypto), (next) => {
+  const card = new InsertedCard(new SoftCard(state, softwareCrypto), (next) => {
     const saved = file.save(next);
     if (!saved) console.error(`softcard: cannot save ${options.state}; the command is refused`);
     return saved;

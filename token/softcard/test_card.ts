@@ -8,7 +8,7 @@ import { PIV_INS, TLV_TAG } from "../piv/constants.ts";
 import { SoftCard } from "./card.ts";
 import type { CardCrypto } from "./crypto.ts";
 import { DEFAULT_MANAGEMENT_KEY, factoryCard, type FactoryOptions } from "./factory.ts";
-import { nobleCrypto } from "./noble_crypto.ts";
+import { softwareCrypto } from "./software_crypto.ts";
 import { pinBlock } from "./piv/pin_format.ts";
 import type { CardState } from "./state.ts";
 
@@ -16,7 +16,7 @@ import type { CardState } from "./state.ts";
 export function countingCrypto(): CardCrypto {
   let count = 0;
   return {
-    ...nobleCrypto,
+    ...softwareCrypto,
     randomBytes: (length) => Uint8Array.from({ length }, () => (count = (count * 5 + 7) & 0xff)),
   };
 }
@@ -77,7 +77,7 @@ export class TestCard {
   beAdministrator(key: Uint8Array = DEFAULT_MANAGEMENT_KEY): void {
     const asked = this.authenticate({ algorithm: 0x03, key: 0x9b }, [0x81, new Uint8Array(0)]);
     const challenge = asked.data.slice(4);
-    const answer = nobleCrypto.block("encrypt", { algorithm: "3DES", bytes: key }, challenge);
+    const answer = softwareCrypto.block("encrypt", { algorithm: "3DES", bytes: key }, challenge);
     const { sw } = this.authenticate({ algorithm: 0x03, key: 0x9b }, [0x82, answer]);
     if (sw !== SW.OK) throw new Error("The factory's management key opens a fresh card");
   }

@@ -15,7 +15,7 @@ import type { Reference } from "./state.ts";
  */
 const NONCE = new Uint8Array(12);
 
-/** 2^13: about 40 ms on a small box, so that unlocking stays far below a third of a second. */
+/** 2^13: about 25 ms on a small box, so that unlocking stays far below a third of a second. */
 export const KDF_COST: KdfCost = { N: 8192, r: 8, p: 1 };
 
 /** The public half of a master key. */

@@ -5,7 +5,7 @@ import { findTlv } from "../../apdu/tlv.ts";
 import { YUBICO_INS } from "../../piv/constants.ts";
 import type { BlockAlgorithm } from "../crypto.ts";
 import { DEFAULT_MANAGEMENT_KEY } from "../factory.ts";
-import { nobleCrypto } from "../noble_crypto.ts";
+import { softwareCrypto } from "../software_crypto.ts";
 import { cheapCard, TestCard } from "../test_card.ts";
 import { BLOCK_CIPHERS } from "./management.ts";
 
@@ -15,7 +15,7 @@ Deno.test("the challenge form: only the right answer, once, and right after the 
   const card = new TestCard();
   const use = { algorithm: 0x03, key: 0x9b };
   const key = { algorithm: "3DES", bytes: DEFAULT_MANAGEMENT_KEY } as const;
-  const answerTo = (challenge: Uint8Array) => nobleCrypto.block("encrypt", key, challenge);
+  const answerTo = (challenge: Uint8Array) => softwareCrypto.block("encrypt", key, challenge);
   const challenge = () => member(card.authenticate(use, [0x81, NOTHING]).data, 0x81);
   assert.equal(card.authenticate(use, [0x82, new Uint8Array(8)]).sw, SW.CONDITIONS_NOT_SATISFIED);
   const first = challenge();
@@ -57,11 +57,11 @@ for (const [name, { id, keyLength, blockLength }] of Object.entries(BLOCK_CIPHER
     const challenge = Uint8Array.from({ length: blockLength }, (_, i) => i);
     const answer = card.authenticate(
       use,
-      [0x80, nobleCrypto.block("decrypt", key, witness)],
+      [0x80, softwareCrypto.block("decrypt", key, witness)],
       [0x81, challenge],
     );
     assert.equal(answer.sw, SW.OK);
-    assert.deepEqual(member(answer.data, 0x82), nobleCrypto.block("encrypt", key, challenge));
+    assert.deepEqual(member(answer.data, 0x82), softwareCrypto.block("encrypt", key, challenge));
     assert.equal(card.put(0x5f4000, Uint8Array.of(1)), SW.OK);
   });
 }

@@ -8,24 +8,39 @@ import {
   type KeyObject,
   privateDecrypt,
   randomFillSync,
+  scryptSync,
 } from "node:crypto";
 import { ed25519, x25519 } from "@noble/curves/ed25519.js";
 import { p256 } from "@noble/curves/nist.js";
-import { scrypt } from "@noble/hashes/scrypt.js";
-import { concat, encodeTlv } from "../apdu/tlv.ts";
+import { concat, encodeTlv, findTlv } from "../apdu/tlv.ts";
 import { PIV_ALGORITHM, type PivAlgorithm, TLV_TAG } from "../piv/constants.ts";
 import type { BlockAlgorithm, CardCrypto, ImportedParts, KeyPair } from "./crypto.ts";
 
-/** Key operations by noble, and by node:crypto where noble has none (block ciphers, RSA). */
-export const nobleCrypto: CardCrypto = {
+/**
+ * Key operations on curves by noble; by node:crypto what noble has not (block ciphers, RSA) or does
+ * in three times the time (scrypt, which is most of unlocking).
+ */
+export const softwareCrypto: CardCrypto = {
   randomBytes: (length) => randomFillSync(new Uint8Array(length)),
-  deriveKey: (secret, salt, cost) => scrypt(secret, salt, { ...cost, dkLen: 32 }),
+  deriveKey: (secret, salt, cost) =>
+    new Uint8Array(scryptSync(secret, salt, 32, { ...cost, maxmem: 256 * cost.N * cost.r })),
   block: oneBlock,
   generateKey,
   importKey,
   sign,
   agree,
 };
+
+/** Does each operation on curves once: the first one compiles and fills tables, 30 ms and more. */
+export function warmUp(): void {
+  for (const algorithm of [PIV_ALGORITHM.eccP256, PIV_ALGORITHM.x25519]) {
+    const key = generateKey(algorithm);
+    const peer = key && findTlv(key.publicKey, TLV_TAG.eccPoint);
+    if (key === undefined || peer === undefined) continue;
+    agree(algorithm, key.secret, peer);
+    sign(algorithm, key.secret, peer.subarray(0, 32));
+  }
+}
 
 function oneBlock(
   direction: "encrypt" | "decrypt",

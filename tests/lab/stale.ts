@@ -6,6 +6,8 @@ const OWNER = "owner";
 /** Makes a folder that names this process as its owner. */
 export async function ownedFolder(): Promise<string> {
   const dir = await Deno.makeTempDir({ prefix: PREFIX });
+  // Daemons under users of their own pass through it to what is theirs; they can't list it.
+  await Deno.chmod(dir, 0o711);
   await Deno.writeTextFile(`${dir}/${OWNER}`, `${Deno.pid} ${startOf(Deno.pid)}\n`);
   return dir;
 }

@@ -84,7 +84,7 @@ async function serveWeb(
 
 /** A box that nobody gave a password gets one, said once: never a known one, never none. */
 async function ensureAdminPassword(config: GatewayConfig): Promise<void> {
-  const store = await openStore(config.state);
+  const store = openStore(config.state);
   try {
     if (store.settings.hasAdminPassword()) return;
     const password = crypto.getRandomValues(new Uint8Array(10)).toHex().replace(
@@ -110,7 +110,7 @@ async function setAdminPassword(config: GatewayConfig): Promise<number> {
     );
     return 2;
   }
-  const store = await openStore(config.state);
+  const store = openStore(config.state);
   try {
     await store.settings.setAdminPassword(password);
     store.journal.record("warning", "admin-password-set", {});

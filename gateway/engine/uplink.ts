@@ -1,5 +1,4 @@
 /** The engine's tunnel to the profile's server, and the grant that the gateway hears of. */
-import { exec } from "../../os/exec.ts";
 import { PIV_ALGORITHM } from "../../token/piv/constants.ts";
 import type { PivClient } from "../../token/piv/client.ts";
 import type { Profile } from "../../token/profile/profile.ts";
@@ -66,7 +65,6 @@ export class Uplink {
     void tunnel.closed.then((reason) =>
       options.onClosed(reason.kind === "failed" ? reason.message : `the tunnel is ${reason.kind}`)
     );
-    await addressInterface(options.start.tunnelInterface, profile);
     return new Uplink(tunnel, grantOf(options));
   }
 
@@ -138,15 +136,6 @@ function endpointChange(profile: Profile, endpoint: string | undefined): PeerCon
     updateOnly: true,
     ...(endpoint === undefined ? {} : { endpoint }),
   };
-}
-
-async function addressInterface(name: string, profile: Profile): Promise<void> {
-  const lines = [
-    `link set dev ${name} up`,
-    ...profile.tunnel.addresses.map((address) => `address replace ${address} dev ${name} nodad`),
-  ];
-  const { code, stderr } = await exec(["ip", "-batch", "-"], { input: lines.join("\n") });
-  if (code !== 0) throw new Error(`Cannot set the tunnel's addresses: ${stderr.trim()}`);
 }
 
 function grantOf({ unlocked, start }: UplinkOptions): Grant {

@@ -57,6 +57,21 @@ labTest("faults of the software card reach a stock tool, and pass", async (t) =>
     assert.match((await machine.run(version)).stdout, /SW1=0x90, SW2=0x00/);
   });
 
+  await t.step(
+    "taken out and put in again at once, ten times, the reader notices each time",
+    async () => {
+      for (let round = 0; round < 10; round++) {
+        const working = machine.run([...version, ...version.slice(3), ...version.slice(3)]);
+        await pause(round * 5);
+        await card.remove();
+        await working;
+        await card.insert();
+        assert.match((await machine.run(version)).stdout, /SW1=0x90, SW2=0x00/);
+      }
+      assert.equal((await card.status()).pinTries, 3);
+    },
+  );
+
   await t.step("the card waits for a reader that comes back", async () => {
     await pcscd.stop();
     const again = await startPcscd(machine);

@@ -1,3 +1,4 @@
+/** A key of the card in, a certificate about it out. @core */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { concat, encodeTlv, findTlv, parseTlvs } from "../apdu/tlv.ts";
 import { PIV_ALGORITHM, TLV_TAG, TOUCH_POLICY } from "../piv/constants.ts";

@@ -1,3 +1,4 @@
+/** Values in, DER out. @core */
 import { Buffer } from "node:buffer";
 import { concat, encodeTlv } from "../apdu/tlv.ts";
 

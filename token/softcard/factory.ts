@@ -1,3 +1,4 @@
+/** Options and randomness in, a whole new card out. @core */
 import { KEY_REFERENCE, OBJECT_TAG } from "../piv/constants.ts";
 import { type Attester, makeAttester } from "./attestation.ts";
 import type { CardCrypto, KdfCost } from "./crypto.ts";

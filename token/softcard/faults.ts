@@ -1,3 +1,4 @@
+/** Words in, faults out, each counted down to its command. @core */
 import { Buffer } from "node:buffer";
 
 /**

@@ -1,3 +1,4 @@
+/** A command asks for every state to be saved before it goes on; who saves is outside. @core */
 import type { CardState } from "./state.ts";
 
 /**

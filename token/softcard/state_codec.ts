@@ -1,3 +1,4 @@
+/** A state in, a file's bytes out; any bytes in, a state or what is wrong with them out. @core */
 import { Buffer } from "node:buffer";
 import { sha256 } from "@noble/hashes/sha2.js";
 import * as v from "valibot";

@@ -1,3 +1,4 @@
+/** Secrets in, sealed bytes out, and back; keys and randomness come with the crypto. @core */
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { x25519 } from "@noble/curves/ed25519.js";
 import { hkdf } from "@noble/hashes/hkdf.js";

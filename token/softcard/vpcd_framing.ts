@@ -2,6 +2,7 @@
  * The protocol between vpcd (the virtual reader) and a virtual card: messages of two bytes of
  * length, the highest first, then that many bytes. From the reader, one byte alone is a control
  * code; anything longer is a command APDU. Source: vsmartcard, virtualsmartcard/src/vpcd/vpcd.c.
+ * @core
  */
 export const VPCD_CONTROL = { powerOff: 0, powerOn: 1, reset: 2, getAtr: 4 } as const;
 

@@ -1,7 +1,7 @@
 /** The appliance: readers, session, switch, LAN and store wired together, seen as a `GatewayView`. */
 import about from "../deno.json" with { type: "json" };
 import type { GatewayConfig } from "./config/gateway_config.ts";
-import { holdInstance, type InstanceLock } from "./instance_lock.ts";
+import { holdInstance, type InstanceLock } from "../os/instance_lock.ts";
 import type { Lan, Terminal } from "./lan/api.ts";
 import { createLan } from "./lan/lan.ts";
 import { Readers } from "./readers.ts";
@@ -43,7 +43,7 @@ interface Parts {
  * @throws {Error} in one line when something that it needs is missing, or another one runs here.
  */
 export async function startGateway(config: GatewayConfig): Promise<Gateway> {
-  const lock = await holdInstance(config.run);
+  const lock = await holdInstance(config.run, { role: "gateway" });
   try {
     const store = openStore(config.state);
     const parts: Parts = {

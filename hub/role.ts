@@ -1,6 +1,6 @@
 /** `hub --config FILE`: runs a hub until SIGTERM or SIGINT; SIGHUP reads the file again. */
 import { ConfigError, loadConfig } from "../os/config.ts";
-import { lockInstance } from "../os/instance_lock.ts";
+import { holdInstance } from "../os/instance_lock.ts";
 import type { CloseReason } from "../tunnel/api.ts";
 import { Hub } from "./hub.ts";
 import { type HubConfig, HubConfigSchema } from "./hub_config.ts";
@@ -39,23 +39,31 @@ async function printStatus({ run }: HubConfig): Promise<number> {
 }
 
 async function run(config: HubConfig, path: string): Promise<number> {
-  using lock = lockInstance(`${config.run}/hub.lock`);
-  if (lock === undefined) {
-    throw new Error(`Cannot start the hub: one runs already in ${config.run}; stop it first`);
+  const lock = await holdInstance(config.run, { role: "hub", mode: 0o700 });
+  try {
+    const end = await serve(await Hub.start(config), { config, path });
+    if (end === "asked") return 0;
+    const why = end.kind === "failed" ? end.message : "its interface was deleted";
+    throw new Error(`Cannot go on as a hub: ${why}; start it again`);
+  } finally {
+    lock.release();
   }
-  const hub = await Hub.start(config);
+}
+
+async function serve(
+  hub: Hub,
+  { config, path }: { config: HubConfig; path: string },
+): Promise<CloseReason | "asked"> {
   using _socket = serveStatus(socketIn(config.run), () => hub.status());
+  let busy = Promise.resolve();
+  using _reload = onSignals(["SIGHUP"], () => void (busy = busy.then(() => reload(hub, path))));
   console.log(
     `Hub up: ${config.interface}, UDP port ${config.listen_port}, ${config.client.length} clients`,
   );
-  let busy = Promise.resolve();
-  using _reload = onSignals(["SIGHUP"], () => void (busy = busy.then(() => reload(hub, path))));
   const end = await untilEnd(hub);
   await busy;
   await hub.stop();
-  if (end === "asked") return 0;
-  const why = end.kind === "failed" ? end.message : "its interface was deleted";
-  throw new Error(`Cannot go on as a hub: ${why}; start it again`);
+  return end;
 }
 
 async function reload(hub: Hub, path: string): Promise<void> {

@@ -1,31 +1,37 @@
 import assert from "node:assert/strict";
-import { lockInstance } from "./instance_lock.ts";
+import { AlreadyRunningError, holdInstance } from "./instance_lock.ts";
 
-Deno.test("instance lock: a second holder is refused until the first lets go or is killed", async () => {
-  const folder = await Deno.makeTempDir();
-  const path = `${folder}/run/lock`;
+Deno.test("instance lock: a second gateway is told who has it, a third comes after a kill", async () => {
+  const dir = await Deno.makeTempDir();
+  const first = new Deno.Command(Deno.execPath(), {
+    args: [
+      "eval",
+      `import { holdInstance } from ${JSON.stringify(import.meta.resolve("./instance_lock.ts"))};
+       await holdInstance(${JSON.stringify(`${dir}/run`)}, { role: "gateway" });
+       console.log("held"); setInterval(() => {}, 1000);`,
+    ],
+    stdout: "piped",
+  }).spawn();
   try {
-    const first = lockInstance(path);
-    assert.ok(first);
-    assert.equal(lockInstance(path), undefined);
-    first[Symbol.dispose]();
-
-    const script = `import { lockInstance } from ${
-      JSON.stringify(import.meta.resolve("./instance_lock.ts"))
-    }; console.log(lockInstance(${JSON.stringify(path)}) ? "mine" : "taken");
-      await new Promise((done) => setTimeout(done, 60_000));`;
-    const other = new Deno.Command(Deno.execPath(), { args: ["eval", script], stdout: "piped" })
-      .spawn();
-    const reader = other.stdout.getReader();
-    assert.equal(new TextDecoder().decode((await reader.read()).value), "mine\n");
-    assert.equal(lockInstance(path), undefined);
-    other.kill("SIGKILL");
+    const reader = first.stdout.getReader();
+    assert.match(new TextDecoder().decode((await reader.read()).value), /held/);
+    await assert.rejects(holdInstance(`${dir}/run`, { role: "gateway" }), (error) => {
+      assert.ok(error instanceof AlreadyRunningError);
+      assert.match(error.message, new RegExp(`process ${first.pid}\\b`));
+      return true;
+    });
+    first.kill("SIGKILL");
+    await first.status;
     await reader.cancel();
-    await other.status;
-    const again = lockInstance(path);
-    assert.ok(again);
-    again[Symbol.dispose]();
+    const third = await holdInstance(`${dir}/run`, { role: "gateway" });
+    assert.equal((await Deno.readTextFile(`${dir}/run/gateway.lock`)).trim(), String(Deno.pid));
+    third.release();
   } finally {
-    await Deno.remove(folder, { recursive: true });
+    try {
+      first.kill("SIGKILL");
+    } catch {
+      // Already gone.
+    }
+    await Deno.remove(dir, { recursive: true });
   }
 });

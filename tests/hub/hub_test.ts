@@ -163,7 +163,10 @@ labTest(
     const hub = await HubProcess.start(world);
     const second = await world.hub.run(hubCommand("--config", world.configPath));
     assert.equal(second.code, 1);
-    assert.match(second.stderr, /^Cannot start the hub: one runs already .*\n$/);
+    assert.match(
+      second.stderr,
+      /^Cannot start the hub: another one runs here \(process \d+\); .*\n$/,
+    );
     assert.equal(await hub.stop(), 0);
 
     assert.notEqual((await world.hub.run(["ip", "link", "show", "hub0"])).code, 0);

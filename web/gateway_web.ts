@@ -51,7 +51,7 @@ export async function serveGatewayWeb(
   const failed = new AbortController();
   const ended = AbortSignal.any([signal, failed.signal]);
 
-  const listen = (app: Hono<PeerEnv>, at: Listening): Deno.NetAddr => {
+  const listen = (at: Listening): Deno.NetAddr => {
     try {
       const server = Deno.serve({
         hostname: at.hostname,
@@ -60,6 +60,7 @@ export async function serveGatewayWeb(
         onListen: () => {},
       }, (request, info) => app.fetch(request, { remoteAddr: info.remoteAddr }));
       servers.push(server);
+      const app = at.app(server.addr.port); // there before the first request can come
       return server.addr;
     } catch (cause) {
       failed.abort();
@@ -81,17 +82,20 @@ export async function serveGatewayWeb(
   const hosts = options.portal.map(({ hostname }) => hostname);
 
   const portal = options.portal.map(({ hostname, httpPort, httpsPort }) => {
-    const plain = plainPortalApp(view, { assets, portalUrl, httpPort, hosts });
+    const plain = (port: number) =>
+      plainPortalApp(view, { assets, portalUrl, httpPort: port, hosts });
+    const what = "the portal";
     return {
-      https: listen(secure, { what: "the portal", hostname, port: httpsPort, tls: true }),
-      http: listen(plain, { what: "the portal", hostname, port: httpPort, tls: false }),
+      https: listen({ what, hostname, port: httpsPort, tls: true, app: () => secure }),
+      http: listen({ what, hostname, port: httpPort, tls: false, app: plain }),
     };
   });
-  const panel = listen(panelApp(view, { assets, budget: panelBudget, hsts, signal: ended }), {
+  const administration = panelApp(view, { assets, budget: panelBudget, hsts, signal: ended });
+  const panel = listen({
     what: "the panel",
-    hostname: options.panel.hostname,
-    port: options.panel.port,
+    ...options.panel,
     tls: true,
+    app: () => administration,
   });
   const finished = Promise.all(servers.map((server) => server.finished)).then(() => {});
   return { portal, panel, finished };
@@ -102,6 +106,8 @@ interface Listening {
   readonly hostname: string;
   readonly port: number;
   readonly tls: boolean;
+  /** Makes what answers there, once the port is known. */
+  readonly app: (port: number) => Hono<PeerEnv>;
 }
 
 const DIST = fileURLToPath(new URL("./dist", import.meta.url));

@@ -65,7 +65,6 @@ export interface PanelMessages {
     readonly title: string;
     readonly none: string;
     readonly name: string;
-    readonly address: string;
     readonly lease: string;
     readonly fixed: string;
     readonly upload: string;
@@ -85,6 +84,8 @@ export interface PanelMessages {
     readonly atLeast: Readonly<Record<JournalLevel, string>>;
     readonly level: Readonly<Record<JournalLevel, string>>;
     readonly event: Readonly<Record<string, string>>;
+    /** Names of details; others are shown as they are. */
+    readonly detail: Readonly<Record<string, string>>;
   };
   readonly ruleset: {
     readonly title: string;

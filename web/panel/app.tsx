@@ -27,6 +27,9 @@ export interface PanelOptions {
   readonly now?: () => number;
 }
 
+/** Journal entries on a fresh page; older ones come when asked for. */
+const FIRST_ENTRIES = 15;
+
 /** The admin panel and the API, served over HTTPS. */
 export function panelApp(view: GatewayView, options: PanelOptions): Hono<PeerEnv> {
   const { assets, budget, signal } = options;
@@ -47,7 +50,7 @@ export function panelApp(view: GatewayView, options: PanelOptions): Hono<PeerEnv
     if (!await gate.admits(c)) return c.redirect("/sign-in", 303);
     const state: PanelState = {
       status: view.status(),
-      journal: journalPage(view, { limit: 50, level: "info" }),
+      journal: journalPage(view, { limit: FIRST_ENTRIES, level: "info" }),
       throughput: throughput.samples,
     };
     return c.html(<PanelPage state={state} language={language} assets={assets} />);

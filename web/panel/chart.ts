@@ -4,7 +4,7 @@ import type { Language } from "../i18n/messages.ts";
 import { formatRate } from "../shared/format.ts";
 import { KEPT_SAMPLES, type ThroughputSample } from "./throughput.ts";
 
-const HEIGHT = 180;
+const HEIGHT = 170;
 
 /** The tunnel's throughput over the last five minutes; follows its element as the page changes. */
 export class ThroughputChart {
@@ -79,6 +79,7 @@ export class ThroughputChart {
       axes: [
         {
           ...axis,
+          size: 30,
           space: 70,
           incrs: [60],
           values: (_plot, splits) => splits.map((at) => time.format(at * 1000)),
@@ -87,7 +88,7 @@ export class ThroughputChart {
           ...axis,
           size: 78,
           splits: (_plot, _axis, _min, max) =>
-            [0, 1, 2, 3].map((n) => roundStep(max) * n)
+            [0, 1, 2, 3, 4, 5, 6, 7].map((n) => roundStep(max) * n)
               .filter((at) => at <= max),
           values: (_plot, splits) => splits.map((at) => formatRate(at)),
         },
@@ -97,7 +98,7 @@ export class ThroughputChart {
   }
 }
 
-/** A step of 1, 2 or 5 times a power of ten in bits a second, so that two or three fit below `max`. */
+/** A step of 1, 2 or 5 times a power of ten in bits a second, so that three to seven fit below `max`. */
 function roundStep(max: number): number {
   const rough = max * 8 / 3;
   const power = 10 ** Math.floor(Math.log10(rough));

@@ -26,12 +26,16 @@ export function PortalCard(
       <PhaseIcon phase={state.phase} />
       <div class="said" role="status" aria-live="polite" aria-atomic="true">
         <h1>{notice.title}</h1>
-        {notice.lines.map((line) => <p key={line}>{line}</p>)}
+        {notice.lines.map((line) => <Line key={line} text={line} />)}
         <Alert notice={notice} local={local} offlineText={messages.offline} />
       </div>
       {notice.asksPin ? <PinForm local={local} language={language} /> : null}
     </section>
   );
+}
+
+function Line(props: { text: string }) {
+  return <p>{props.text}</p>;
 }
 
 function Alert(props: { notice: PhaseNotice; local: LocalState; offlineText: string }) {

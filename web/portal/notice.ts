@@ -11,7 +11,7 @@ export interface PhaseNotice {
   readonly title: string;
   /** Sentences, one paragraph each. */
   readonly lines: readonly string[];
-  /** Said with emphasis: a wrong PIN, the last try. */
+  /** Said with emphasis, a line each: a wrong PIN, the last try. */
   readonly alert?: string;
   readonly asksPin: boolean;
 }
@@ -71,7 +71,7 @@ function pinNotice(
   const alert = [
     ...(session.wrong ? [m.wrong(session.triesLeft)] : []),
     ...(lastTry ? [m.lastTry] : []),
-  ].join(" ");
+  ].join("\n");
   return {
     tone: "ask",
     title: m.title,

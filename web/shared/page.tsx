@@ -12,7 +12,7 @@ export function Page(props: {
   script?: string;
   /** Reload so often where there is no JavaScript, in seconds. */
   reloadWithoutScript?: number;
-  /** Go to this address after three seconds. */
+  /** Go to this address after eight seconds. */
   goTo?: string;
   /** Handed to the script as JSON. */
   state?: unknown;
@@ -30,7 +30,7 @@ export function Page(props: {
         <link rel="icon" href={ICON} />
         <link rel="stylesheet" href={props.css} />
         {props.script && <script type="module" src={props.script}></script>}
-        {props.goTo && <meta http-equiv="refresh" content={`3; url=${props.goTo}`} />}
+        {props.goTo && <meta http-equiv="refresh" content={`8; url=${props.goTo}`} />}
         {props.reloadWithoutScript && (
           <noscript>
             <meta http-equiv="refresh" content={String(props.reloadWithoutScript)} />
@@ -52,11 +52,17 @@ export function LanguageSwitch(props: { language: Language; label: string }) {
   return (
     <nav class="languages" aria-label={props.label}>
       {LANGUAGES.filter((language) => language !== props.language).map((language) => (
-        <a key={language} href={`?lang=${language}`} lang={language} hreflang={language}>
-          {LANGUAGE_NAMES[language]}
-        </a>
+        <LanguageLink key={language} language={language} />
       ))}
     </nav>
+  );
+}
+
+function LanguageLink({ language }: { language: Language }) {
+  return (
+    <a href={`?lang=${language}`} lang={language} hreflang={language}>
+      {LANGUAGE_NAMES[language]}
+    </a>
   );
 }
 

@@ -1,4 +1,4 @@
-import { Card, Empty } from "./parts.tsx";
+import { Card, Empty, ListLine } from "./parts.tsx";
 import type { ViewProps } from "./props.ts";
 
 /** Packets that the switch dropped, the most frequent reason first. */
@@ -10,10 +10,12 @@ export function DropsCard({ screen, language, m }: ViewProps) {
       {drops.length === 0 ? <Empty text={m.drops.none} /> : (
         <ul class="list">
           {drops.map(([reason, packets]) => (
-            <li key={reason}>
-              <span>{m.drops.reason[reason] ?? reason}</span>
-              <span class="number">{packets.toLocaleString(language)}</span>
-            </li>
+            <ListLine
+              key={reason}
+              name={m.drops.reason[reason] ?? reason}
+              value={packets.toLocaleString(language)}
+              class="number"
+            />
           ))}
         </ul>
       )}

@@ -18,7 +18,7 @@ export function JournalCard({ screen, language, m }: ViewProps) {
           <span>{j.filter}</span>
           <select id="level" data-action="level">
             {LEVELS.map((one) => (
-              <option key={one} value={one} selected={one === level}>{j.atLeast[one]}</option>
+              <LevelOption key={one} value={one} selected={one === level} name={j.atLeast[one]} />
             ))}
           </select>
         </label>
@@ -27,18 +27,7 @@ export function JournalCard({ screen, language, m }: ViewProps) {
       {entries.length === 0 ? <Empty text={j.none} /> : (
         <ol class="journal">
           {entries.map((entry) => (
-            <li key={String(entry.id)} class={entry.level}>
-              <time datetime={new Date(entry.at).toISOString()}>
-                {formatMoment(entry.at, language)}
-              </time>
-              <div>
-                <strong>{j.event[entry.event] ?? entry.event}</strong>
-                {entry.level === "info"
-                  ? null
-                  : <span class={`badge ${entry.level}`}>{j.level[entry.level]}</span>}
-                <span class="detail">{detailText(entry)}</span>
-              </div>
-            </li>
+            <EntryLine key={String(entry.id)} entry={entry} language={language} m={m} />
           ))}
         </ol>
       )}
@@ -49,6 +38,29 @@ export function JournalCard({ screen, language, m }: ViewProps) {
   );
 }
 
-function detailText(entry: JournalEntry): string {
-  return Object.entries(entry.detail).map(([name, value]) => `${name}: ${value}`).join(" · ");
+function LevelOption(props: { value: JournalLevel; selected: boolean; name: string }) {
+  return <option value={props.value} selected={props.selected}>{props.name}</option>;
+}
+
+function EntryLine(
+  { entry, language, m }: { entry: JournalEntry } & Pick<ViewProps, "language" | "m">,
+) {
+  const j = m.journal;
+  return (
+    <li class={entry.level}>
+      <time datetime={new Date(entry.at).toISOString()}>{formatMoment(entry.at, language)}</time>
+      <div>
+        <strong>{j.event[entry.event] ?? entry.event}</strong>
+        {entry.level === "info"
+          ? null
+          : <span class={`badge ${entry.level}`}>{j.level[entry.level]}</span>}
+        <span class="detail">{detailText(entry, j.detail)}</span>
+      </div>
+    </li>
+  );
+}
+
+function detailText(entry: JournalEntry, names: Readonly<Record<string, string>>): string {
+  return Object.entries(entry.detail).map(([name, value]) => `${names[name] ?? name}: ${value}`)
+    .join(" · ");
 }

@@ -26,7 +26,7 @@ export function Panel(props: { screen: PanelScreen; language: Language }) {
       {status.warnings.length === 0 ? null : (
         <section class="warnings" role="alert">
           <h2>{m.warnings}</h2>
-          <ul>{status.warnings.map((warning) => <li key={warning} lang="en">{warning}</li>)}</ul>
+          <ul>{status.warnings.map((warning) => <Warning key={warning} text={warning} />)}</ul>
         </section>
       )}
       <div class="columns">
@@ -52,4 +52,9 @@ export function Panel(props: { screen: PanelScreen; language: Language }) {
       </div>
     </div>
   );
+}
+
+/** Warnings come in English, whatever the page's language. */
+function Warning(props: { text: string }) {
+  return <li lang="en">{props.text}</li>;
 }

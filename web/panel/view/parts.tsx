@@ -28,13 +28,27 @@ export interface Fact {
 export function Facts(props: { facts: readonly Fact[] }) {
   return (
     <dl class="facts">
-      {props.facts.map(({ name, value }) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
+      {props.facts.map((fact) => <FactPair key={fact.name} fact={fact} />)}
     </dl>
+  );
+}
+
+function FactPair({ fact }: { fact: Fact }) {
+  return (
+    <div>
+      <dt>{fact.name}</dt>
+      <dd>{fact.value}</dd>
+    </div>
+  );
+}
+
+/** One line of a list: a name, and what there is to say of it. */
+export function ListLine(props: { name: string; value: string; class: string }) {
+  return (
+    <li>
+      <span>{props.name}</span>
+      <span class={props.class}>{props.value}</span>
+    </li>
   );
 }
 

@@ -1,4 +1,4 @@
-import { Card, Empty } from "./parts.tsx";
+import { Card, Empty, ListLine } from "./parts.tsx";
 import type { ViewProps } from "./props.ts";
 
 export function ReadersCard({ screen, m }: ViewProps) {
@@ -8,10 +8,12 @@ export function ReadersCard({ screen, m }: ViewProps) {
       {readers.length === 0 ? <Empty text={m.readers.none} /> : (
         <ul class="list">
           {readers.map((reader) => (
-            <li key={reader.name}>
-              <span>{reader.name}</span>
-              <span class={`badge card-${reader.card}`}>{m.readers.card[reader.card]}</span>
-            </li>
+            <ListLine
+              key={reader.name}
+              name={reader.name}
+              value={m.readers.card[reader.card]}
+              class={`badge card-${reader.card}`}
+            />
           ))}
         </ul>
       )}

@@ -1,4 +1,6 @@
+import type { TerminalView } from "../../../gateway/view.ts";
 import { formatBytes, formatRate, formatTime } from "../../shared/format.ts";
+import type { TerminalRate } from "../rates.ts";
 import { Card, Empty } from "./parts.tsx";
 import type { ViewProps } from "./props.ts";
 
@@ -20,37 +22,51 @@ export function TerminalsCard({ screen, language, m }: ViewProps) {
               <thead>
                 <tr>
                   <th scope="col">{t.name}</th>
-                  <th scope="col">{t.address}</th>
                   <th scope="col" class="number">{t.download}</th>
                   <th scope="col" class="number">{t.upload}</th>
                   <th scope="col">{t.lease}</th>
+                  <th scope="col">MAC</th>
                 </tr>
               </thead>
               <tbody>
-                {terminals.map((terminal) => {
-                  const rate = screen.rates.get(terminal.address);
-                  return (
-                    <tr key={terminal.address}>
-                      <th scope="row">{terminal.name === "" ? "–" : terminal.name}</th>
-                      <td>
-                        <code>{terminal.address}</code>
-                        <small>{terminal.mac}</small>
-                      </td>
-                      <Traffic rate={rate?.down} total={terminal.receivedBytes} />
-                      <Traffic rate={rate?.up} total={terminal.sentBytes} />
-                      <td>
-                        {terminal.leaseUntil === undefined
-                          ? t.fixed
-                          : formatTime(terminal.leaseUntil, language)}
-                      </td>
-                    </tr>
-                  );
-                })}
+                {terminals.map((terminal) => (
+                  <TerminalRow
+                    key={terminal.address}
+                    terminal={terminal}
+                    rate={screen.rates.get(terminal.address)}
+                    lease={terminal.leaseUntil === undefined
+                      ? t.fixed
+                      : formatTime(terminal.leaseUntil, language)}
+                  />
+                ))}
               </tbody>
             </table>
           </div>
         )}
     </Card>
+  );
+}
+
+function TerminalRow(
+  { terminal, rate, lease }: {
+    terminal: TerminalView;
+    rate: TerminalRate | undefined;
+    lease: string;
+  },
+) {
+  return (
+    <tr>
+      <th scope="row">
+        {terminal.name === "" ? "–" : terminal.name}
+        <small>{terminal.address}</small>
+      </th>
+      <Traffic rate={rate?.down} total={terminal.receivedBytes} />
+      <Traffic rate={rate?.up} total={terminal.sentBytes} />
+      <td>{lease}</td>
+      <td>
+        <code>{terminal.mac}</code>
+      </td>
+    </tr>
   );
 }
 

@@ -73,5 +73,10 @@ function Handshake({ screen, language, m }: ViewProps) {
 }
 
 function Codes(props: { values: readonly string[] }) {
-  return <span class="codes">{props.values.map((value) => <code key={value}>{value}</code>)}</span>;
+  return <span class="codes">{props.values.map((value) => <Code key={value} text={value} />)}
+  </span>;
+}
+
+function Code(props: { text: string }) {
+  return <code>{props.text}</code>;
 }

@@ -1,0 +1,309 @@
+import assert from "node:assert/strict";
+import type { ProfileFault, SessionPhase } from "../../gateway/view.ts";
+import { sealPin } from "../../token/pin/seal.ts";
+import { fromBase64url, toBase64url } from "../shared/base64url.ts";
+import { ListenerBudget } from "../shared/sse.ts";
+import { testAssets } from "../testing/assets.ts";
+import { FakeGateway } from "../testing/fake_gateway.ts";
+import { SseReader } from "../testing/sse_reader.ts";
+import { portalApp } from "./app.tsx";
+import type { PortalState } from "./state.ts";
+
+const ORIGIN = "https://192.0.2.1";
+const PEER = { remoteAddr: { transport: "tcp", hostname: "192.0.2.77", port: 40_000 } } as const;
+const EXPIRES = Date.UTC(2031, 4, 17, 12);
+
+async function open(limits = { total: 8, perAddress: 4 }) {
+  const view = await FakeGateway.open();
+  const budget = new ListenerBudget(limits);
+  const app = portalApp(view, { assets: await testAssets(), portalUrl: `${ORIGIN}/`, budget });
+  const ask = (path: string, init: RequestInit = {}) => app.request(ORIGIN + path, init, PEER);
+  const page = async (language: string) =>
+    await (await ask("/", { headers: { "Accept-Language": language } })).text();
+  const post = (body: BodyInit, headers: Record<string, string> = {}) =>
+    ask("/api/pin", {
+      method: "POST",
+      headers: { "Origin": ORIGIN, "Content-Type": "application/json", ...headers },
+      body,
+    });
+  return { view, budget, ask, page, post };
+}
+
+async function sealed(state: PortalState, pin: string): Promise<string> {
+  const publicKey = fromBase64url(state.target?.publicKey ?? "");
+  assert.ok(state.target && publicKey);
+  const { engine } = state.target;
+  const parts = await sealPin(new TextEncoder().encode(pin), { publicKey, engine });
+  return JSON.stringify({
+    engine,
+    enc: toBase64url(parts.enc),
+    ciphertext: toBase64url(parts.ciphertext),
+  });
+}
+
+const holder = "Hanako Sato";
+const PHASES: readonly { session: SessionPhase; en: string[]; ja: string[] }[] = [
+  { session: { phase: "no-reader" }, en: ["No card reader"], ja: ["カードリーダーがありません"] },
+  { session: { phase: "no-card" }, en: ["Insert a card"], ja: ["カードを挿入してください"] },
+  {
+    session: { phase: "reading" },
+    en: ["Reading the card"],
+    ja: ["カードを読み取っています"],
+  },
+  {
+    session: { phase: "expired", expiredAt: EXPIRES, holder },
+    en: ["This card has expired", "17 May 2031"],
+    ja: ["有効期限が切れています", "2031年5月17日"],
+  },
+  {
+    session: { phase: "pin-asked", holder, triesLeft: 3, wrong: false },
+    en: ["Enter your PIN", "Card of Hanako Sato.", "3 tries left."],
+    ja: ["PIN を入力してください", "Hanako Sato さんのカードです。", "残り 3 回"],
+  },
+  {
+    session: { phase: "pin-asked", holder, triesLeft: 2, wrong: true },
+    en: ["Wrong PIN. 2 tries left."],
+    ja: ["PIN が違います。残り 2 回です。"],
+  },
+  {
+    session: { phase: "pin-asked", holder, triesLeft: 1, wrong: true },
+    en: ["Wrong PIN. 1 try left.", "This is the last try"],
+    ja: ["残り 1 回です。", "これが最後の 1 回です。"],
+  },
+  {
+    session: { phase: "unlocking", holder },
+    en: ["Unlocking", "Please wait"],
+    ja: ["ロックを解除しています", "しばらくお待ちください"],
+  },
+  {
+    session: { phase: "blocked", holder },
+    en: ["This card is blocked", "bring it to whoever issued it"],
+    ja: ["カードがロックされています", "発行者にお持ちください"],
+  },
+  {
+    session: { phase: "up", holder, since: 0, expiresAt: EXPIRES },
+    en: ["You are connected", holder, "17 May 2031", "pull the card"],
+    ja: ["接続しました", holder, "2031年5月17日", "カードを抜いてください"],
+  },
+  {
+    session: { phase: "failed", reason: "no answer from the server" },
+    en: ["That did not work", "no answer from the server"],
+    ja: ["接続できませんでした", "no answer from the server"],
+  },
+];
+
+for (const { session, en, ja } of PHASES) {
+  const name = "wrong" in session
+    ? `${session.phase}, ${session.triesLeft} left${session.wrong ? ", after a wrong PIN" : ""}`
+    : session.phase;
+  Deno.test(`the portal says it in both languages: ${name}`, async () => {
+    const { view, page } = await open();
+    view.move(session);
+    const pages = { en: await page("en-GB"), ja: await page("fr, ja;q=0.8, en;q=0.2") };
+    for (const text of en) assert.ok(pages.en.includes(text), `"${text}" in English`);
+    for (const text of ja) assert.ok(pages.ja.includes(text), `"${text}" in Japanese`);
+    assert.ok(pages.en.includes(`<html lang="en">`) && pages.ja.includes(`<html lang="ja">`));
+    const asksPin = session.phase === "pin-asked";
+    assert.equal(pages.en.includes(`id="pin"`), asksPin);
+  });
+}
+
+Deno.test("each fault of a profile has a message of its own, in both languages", async () => {
+  const { view, page } = await open();
+  const faults: ProfileFault[] = [
+    "none-on-card",
+    "damaged",
+    "forged",
+    "other-card",
+    "older-generation",
+    "newer-version",
+    "unreadable-card",
+    "not-a-piv-card",
+  ];
+  const said = new Set<string>();
+  for (const language of ["en", "ja"]) {
+    for (const fault of faults) {
+      view.move({ phase: "refused", fault });
+      const html = await page(language);
+      const [, text = ""] = /<h1>.*?<\/h1>\s*<p>(.*?)<\/p>/s.exec(html) ?? [];
+      assert.ok(text.length > 10);
+      said.add(text);
+    }
+  }
+  assert.equal(said.size, faults.length * 2);
+});
+
+Deno.test("the language can be switched and stays so", async () => {
+  const { ask } = await open();
+  const switched = await ask("/?lang=ja", { headers: { "Accept-Language": "en" } });
+  assert.ok((await switched.text()).includes("カードを挿入してください"));
+  const cookie = switched.headers.get("Set-Cookie")?.split(";")[0] ?? "";
+  const next = await ask("/", { headers: { "Accept-Language": "en", "Cookie": cookie } });
+  assert.ok((await next.text()).includes("カードを挿入してください"));
+});
+
+Deno.test("a PIN sealed by the page's code arrives at the engine, and only there", async () => {
+  const { view, ask, post } = await open();
+  view.askPin();
+  const state = await (await ask("/api/portal")).json() as PortalState;
+  assert.equal(state.phase, "pin-asked");
+  const wrong = await sealed(state, "000000");
+  assert.ok(!wrong.includes("000000"));
+  assert.deepEqual(await (await post(wrong)).json(), { outcome: "wrong-pin", triesLeft: 2 });
+  const right = await post(await sealed(state, "123456"));
+  assert.deepEqual(await right.json(), { outcome: "up" });
+  assert.deepEqual(view.pins, [
+    { pin: "000000", from: "192.0.2.77" },
+    { pin: "123456", from: "192.0.2.77" },
+  ]);
+  assert.equal((await (await ask("/api/portal")).json()).target, undefined);
+});
+
+Deno.test("what is not a sealed PIN gets 4xx and changes nothing", async () => {
+  const { view, ask, post } = await open();
+  view.askPin();
+  const state = await (await ask("/api/portal")).json() as PortalState;
+  const good = await sealed(state, "123456");
+  const parsed = JSON.parse(good);
+  const bad: [number, BodyInit, Record<string, string>?][] = [
+    [400, "{"],
+    [400, ""],
+    [400, "null"],
+    [400, "[]"],
+    [400, JSON.stringify({ ...parsed, enc: undefined })],
+    [400, JSON.stringify({ ...parsed, extra: 1 })],
+    [400, JSON.stringify({ ...parsed, engine: 7 })],
+    [400, JSON.stringify({ ...parsed, engine: "" })],
+    [400, JSON.stringify({ ...parsed, enc: "AAAA" })],
+    [400, JSON.stringify({ ...parsed, enc: `${parsed.enc}=` })],
+    [400, JSON.stringify({ ...parsed, ciphertext: toBase64url(new Uint8Array(16)) })],
+    [400, JSON.stringify({ ...parsed, ciphertext: toBase64url(new Uint8Array(81)) })],
+    [413, JSON.stringify({ ...parsed, engine: "e".repeat(2000) })],
+    [413, new Blob([new Uint8Array(100_000)]).stream(), { duplex: "half" }],
+    [415, good, { "Content-Type": "text/plain" }],
+    [415, good, { "Content-Type": "application/x-www-form-urlencoded" }],
+    [403, good, { "Origin": "https://evil.example" }],
+    [403, good, { "Origin": "null" }],
+    [403, good, { "Origin": "http://192.0.2.1" }],
+    [403, good, { "Sec-Fetch-Site": "cross-site" }],
+    [403, good, { "Host": "evil.example", "Origin": "https://evil.example" }],
+  ];
+  for (const [status, body, headers] of bad) {
+    const response = await post(body, headers);
+    assert.equal(response.status, status, `${body} ${JSON.stringify(headers)}`);
+    assert.equal(typeof (await response.json()).error, "string");
+  }
+  const noOrigin = await ask("/api/pin", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: good,
+  });
+  assert.equal(noOrigin.status, 403);
+  assert.deepEqual(view.pins, []);
+  assert.equal(view.session().phase, "pin-asked");
+});
+
+Deno.test("a failing gateway answers 500 without saying why, and the journal does", async () => {
+  const { view, ask, post } = await open();
+  view.askPin();
+  const body = await sealed(await (await ask("/api/portal")).json(), "123456");
+  view.submitPin = () => Promise.reject(new Error("the engine is gone"));
+  const response = await post(body);
+  assert.equal(response.status, 500);
+  assert.ok(!(await response.text()).includes("engine"));
+  assert.equal(view.entries.at(-1)?.detail["reason"], "the engine is gone");
+});
+
+Deno.test("names from outside can't become markup", async () => {
+  const { view, page } = await open();
+  const holder = `</script><script>alert(1)</script><img src=x onerror="alert(2)">&`;
+  for (
+    const session of [
+      { phase: "pin-asked", holder, triesLeft: 3, wrong: true },
+      { phase: "up", holder, since: 0, expiresAt: EXPIRES },
+      { phase: "failed", reason: holder },
+    ] as const
+  ) {
+    view.move(session);
+    const html = await page("en");
+    assert.ok(!html.includes("<script>alert"));
+    assert.ok(!html.includes("<img"));
+    assert.equal(html.match(/<\/script>/g)?.length, 2); // the bundle and the state
+    const [, json = ""] = /<script id="state"[^>]*>(.*?)<\/script>/s.exec(html) ?? [];
+    const state = JSON.parse(json);
+    assert.equal(state.holder ?? state.reason, holder);
+  }
+});
+
+Deno.test("events begin with the present state and follow the session", async () => {
+  const { view, budget, ask } = await open();
+  const response = await ask("/api/events");
+  assert.equal(response.headers.get("Content-Type"), "text/event-stream; charset=utf-8");
+  const events = new SseReader(response);
+  const first = await events.next();
+  assert.equal(first?.event, "session");
+  assert.equal((first?.data as PortalState).phase, "no-card");
+  view.askPin();
+  const asked = (await events.next())?.data as PortalState;
+  assert.equal(asked.phase, "pin-asked");
+  assert.equal(asked.target?.engine, view.pinTarget()?.engine);
+  view.record("info", "something", {});
+  view.beat();
+  view.move({ phase: "no-card" });
+  assert.equal(((await events.next())?.data as PortalState).phase, "no-card");
+  assert.equal(budget.total, 1);
+  await events.close();
+  assert.equal(budget.total, 0);
+  assert.equal(view.listeners.size, 0);
+});
+
+Deno.test("listeners are bounded, by address and in all", async () => {
+  const { ask, budget } = await open({ total: 3, perAddress: 2 });
+  const open1 = [await ask("/api/events"), await ask("/api/events")];
+  const third = await ask("/api/events");
+  assert.equal(third.status, 503);
+  assert.ok(third.headers.has("Retry-After"));
+  await third.body?.cancel();
+  await open1[0]?.body?.cancel();
+  const again = await ask("/api/events");
+  assert.equal(again.status, 200);
+  for (const response of [open1[1], again]) await response?.body?.cancel();
+  assert.equal(budget.total, 0);
+});
+
+Deno.test("every page keeps to its own code", async () => {
+  const { ask } = await open();
+  const response = await ask("/");
+  const policy = response.headers.get("Content-Security-Policy") ?? "";
+  assert.match(policy, /default-src 'none'/);
+  assert.match(policy, /frame-ancestors 'none'/);
+  assert.ok(!policy.includes("unsafe"));
+  assert.equal(response.headers.get("X-Content-Type-Options"), "nosniff");
+  assert.equal(response.headers.get("Strict-Transport-Security"), null);
+  const html = await response.text();
+  assert.ok(!/\sstyle=|\son[a-z]+=|<style/.test(html));
+  for (const [, url = ""] of html.matchAll(/(?:src|href)="(\/assets\/[^"]+)"/g)) {
+    const asset = await ask(url);
+    assert.equal(asset.status, 200);
+    assert.match(asset.headers.get("Cache-Control") ?? "", /immutable/);
+  }
+});
+
+Deno.test("the captive portal API says where to go and when that is over", async () => {
+  const { view, ask } = await open();
+  const before = await ask("/captive-portal/api");
+  assert.equal(before.headers.get("Content-Type"), "application/captive+json");
+  assert.deepEqual(await before.json(), { "captive": true, "user-portal-url": `${ORIGIN}/` });
+  view.move({ phase: "up", holder, since: 0, expiresAt: EXPIRES });
+  assert.equal((await (await ask("/captive-portal/api")).json()).captive, false);
+});
+
+Deno.test("other paths lead to the portal, other API paths to 404", async () => {
+  const { ask } = await open();
+  const page = await ask("/whatever/page");
+  assert.equal(page.status, 302);
+  assert.equal(page.headers.get("Location"), "/");
+  assert.equal((await ask("/api/whatever")).status, 404);
+  assert.equal((await ask("/assets/../app.tsx")).status, 302);
+  assert.equal((await ask("/assets/app.tsx")).status, 404);
+});

@@ -155,6 +155,16 @@ labTest("hub: killed, it lets nothing pass, and started again it carries on", as
   assert.equal(await again.stop(), 0);
 });
 
+labTest("hub: when its interface is deleted it says so and ends", async () => {
+  await using world = await buildWorld();
+  await writeConfig(world, []);
+  const hub = await HubProcess.start(world);
+  await world.hub.sh("ip link del hub0");
+  assert.match(await hub.hears(/^Cannot /), /its interface was deleted; start it again/);
+  assert.equal(await hub.stop(), 1);
+  assert.doesNotMatch(await world.hub.sh("nft list tables"), /sekisho/);
+});
+
 labTest(
   "hub: a second one is refused, a stopped one leaves nothing, wrong usage ends with 2",
   async () => {

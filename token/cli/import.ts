@@ -1,0 +1,63 @@
+/** `token import`: a profile for the card in the reader, from a file of wg-quick. */
+import { parseWgQuick } from "../profile/wg_quick.ts";
+import { wireGuardPublicKey } from "../profile/wireguard_key.ts";
+import { CommandError, UsageError } from "./errors.ts";
+import { FIELD_FLAGS, FIELD_HELP, readFields } from "./fields.ts";
+import { readText } from "./files.ts";
+import { readOptions } from "./options.ts";
+import { WRITE_FLAGS, WRITE_HELP, writeProfile } from "./write_profile.ts";
+
+const HELP = `Usage: token import FILE.conf --issuer FILE --client-id ID [options]
+
+Signs the settings of a wg-quick file, seals them with its keys to the card and writes them there.
+FILE.conf keeps its keys: delete it when the card works.
+
+${FIELD_HELP}
+
+${WRITE_HELP}
+  --help               this text`;
+
+/** Runs the command. */
+export async function importFile(args: string[]): Promise<number> {
+  const given = readOptions(args, {
+    flags: { ...FIELD_FLAGS, ...WRITE_FLAGS },
+    positionals: 1,
+  });
+  if (given === "help") {
+    console.log(HELP);
+    return 0;
+  }
+  const [path] = given.positionals;
+  if (path === undefined) throw new UsageError("Cannot import: FILE.conf is missing");
+  const parsed = parseWgQuick(await readText(path));
+  if (!parsed.ok) throw new CommandError(`Cannot import ${path}: ${parsed.problem}`);
+  const { config, warnings } = parsed;
+  for (const warning of warnings) console.error(`warning: ${path}: ${warning}`);
+  const now = Math.floor(Date.now() / 1000);
+  const fields = await readFields(given, {
+    now,
+    known: {
+      addresses: config.addresses,
+      dns: config.dns,
+      ...(config.mtu === undefined ? {} : { mtu: config.mtu }),
+      serverKey: config.serverKey,
+      endpoints: [config.endpoint],
+      ...(config.persistentKeepalive === undefined
+        ? {}
+        : { keepalive: config.persistentKeepalive }),
+      networks: config.allowedIps,
+    },
+  });
+  const privateKey = Uint8Array.fromBase64(config.privateKey);
+  const identity = {
+    kind: "sealed",
+    privateKey,
+    publicKey: wireGuardPublicKey(privateKey),
+  } as const;
+  const presharedKey = config.presharedKey === undefined
+    ? undefined
+    : Uint8Array.fromBase64(config.presharedKey);
+  // The server has the preshared key already: the file came from it.
+  await writeProfile(given, { fields, keys: { identity, presharedKey }, now });
+  return 0;
+}

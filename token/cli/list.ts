@@ -1,0 +1,63 @@
+/** `token list`: readers and what is in them. */
+import { listReaders } from "../pcsc/list.ts";
+import { openCard } from "../pcsc/session.ts";
+import { PcscError, type ReaderState } from "../pcsc/types.ts";
+import { selectPiv } from "../piv/client.ts";
+import { readOptions } from "./options.ts";
+
+const HELP = `Usage: token list [--json]
+
+Readers, and the cards in them.
+
+  --json   one JSON array instead of text
+  --help   this text`;
+
+/** Runs the command. */
+export async function list(args: string[]): Promise<number> {
+  const given = readOptions(args, { flags: { json: "flag" } });
+  if (given === "help") {
+    console.log(HELP);
+    return 0;
+  }
+  const rows = [];
+  for (const reader of await listReaders()) {
+    rows.push({ reader: reader.name, card: reader.card, ...await identify(reader) });
+  }
+  if (given.flag("json")) {
+    console.log(JSON.stringify(rows));
+    return 0;
+  }
+  if (rows.length === 0) console.log("no reader");
+  for (const row of rows) {
+    const words = [row.kind, row.id, row.serial === undefined ? undefined : `serial ${row.serial}`];
+    const about = words.filter((word) => word !== undefined).join(", ");
+    console.log(`${row.reader}: ${row.card === "present" ? about : row.card}`);
+  }
+  return 0;
+}
+
+async function identify(
+  reader: ReaderState,
+): Promise<{ kind?: string; id?: string; serial?: number; version?: string }> {
+  if (reader.card !== "present") return {};
+  let session;
+  try {
+    session = await openCard(reader.name);
+  } catch (error) {
+    if (error instanceof PcscError && error.fault === "sharing") return { kind: "in use" };
+    throw error;
+  }
+  try {
+    const piv = await selectPiv(session);
+    if (piv === undefined) return { kind: "not a PIV card" };
+    const [id, serial, version] = [await piv.cardId(), await piv.serial(), await piv.version()];
+    return {
+      kind: "PIV",
+      ...(id === undefined ? {} : { id }),
+      ...(serial === undefined ? {} : { serial }),
+      ...(version === undefined ? {} : { version }),
+    };
+  } finally {
+    await session.close("leave");
+  }
+}

@@ -178,7 +178,7 @@ export class Box implements AsyncDisposable {
     await this.#pcscd.stop();
   }
 
-  async #bring(card: Card): Promise<{ readonly running: Softcard }> {
+  async #bring(card: Card): Promise<{ readonly card: Card; readonly running: Softcard }> {
     if (this.#card?.card === card) return this.#card;
     await this.takeAway();
     const running = await startSoftcard(this.machine, { state: card.state, removed: true });

@@ -85,5 +85,5 @@ export const OFFICE = {
   echoPort: 7,
 } as const;
 
-/** The card's own addresses in the tunnel. */
-export const CLIENT = { address: "10.99.0.2", address6: "fd99::2" } as const;
+/** The cards' own addresses in the tunnel: these and a number. */
+export const CLIENT_NETWORKS = { v4: "10.99.0.", v6: "fd99::" } as const;

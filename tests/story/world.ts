@@ -1,6 +1,6 @@
 /** All that a story happens in: the network, the hub, the gateways, the cards. */
 import type { Box } from "./box.ts";
-import type { Card } from "./card.ts";
+import type { IssuedCards } from "./cards.ts";
 import type { Hub } from "./hub.ts";
 import type { StoryNetwork } from "./network.ts";
 import type { Teller } from "./teller.ts";
@@ -18,11 +18,5 @@ export interface World extends AsyncDisposable {
   readonly boxes: readonly [Box, Box];
   /** Of both panels. */
   readonly adminPassword: string;
-  readonly cards: {
-    /** Reaches the office; everything else is dropped. */
-    readonly office: Card;
-    /** The same office; everything else goes direct. */
-    readonly direct: Card;
-    readonly expired: Card;
-  };
+  readonly cards: Omit<IssuedCards, "issuer">;
 }

@@ -1,0 +1,55 @@
+/** Builds what a story happens in, and takes it down again. */
+import { Box } from "./box.ts";
+import { issueCards } from "./cards.ts";
+import type { HubClient } from "./hub.ts";
+import { makeKeys } from "./keys.ts";
+import { StoryNetwork } from "./network.ts";
+import { startOurHub } from "./our_hub.ts";
+import { startStockHub } from "./stock_hub.ts";
+import type { Teller } from "./teller.ts";
+import type { Variant, World } from "./world.ts";
+
+/** Everything up and locked, no card in any reader, the terminals with their addresses. */
+export async function openWorld(
+  variant: Variant,
+  teller: Teller,
+  { spoilt = false }: { spoilt?: boolean } = {},
+): Promise<World> {
+  await using stack = new AsyncDisposableStack();
+  teller.step("Network: three terminals, two gateways, the Internet, the hub, the office");
+  const network = stack.use(await StoryNetwork.open());
+  const { lab } = network;
+
+  teller.step("Cards issued at a station of their own");
+  const hubKeys = makeKeys();
+  const { issuer, ...cards } = await issueCards(lab, { variant, server: hubKeys.public, spoilt });
+
+  teller.step(variant.hub === "ours" ? "Hub" : "Hub: stock wireguard-go and wg");
+  const clients = [cards.office, cards.direct].map((card): HubClient => ({
+    publicKey: card.publicKey,
+    addresses: card.addresses,
+    ...(card.presharedKey === undefined ? {} : { presharedKey: card.presharedKey.toBase64() }),
+  }));
+  const start = variant.hub === "ours" ? startOurHub : startStockHub;
+  const hub = await start(network, { keys: hubKeys, clients });
+
+  teller.step("Gateways, and addresses for the terminals");
+  const adminPassword = crypto.getRandomValues(new Uint8Array(9)).toBase64({
+    alphabet: "base64url",
+  });
+  const boxes: Box[] = [];
+  for (const site of network.sites) {
+    const dir = `${lab.dir}/${site.plan.name}`;
+    await Deno.mkdir(dir);
+    boxes.push(stack.use(await Box.start(site, { dir, issuers: [issuer], adminPassword })));
+    await site.connectTerminals();
+  }
+  const [first, second] = boxes;
+  if (first === undefined || second === undefined) throw new Error("two sites are built above");
+  const open = stack.move();
+  return {
+    ...{ variant, teller, network, hub, cards, adminPassword },
+    boxes: [first, second],
+    [Symbol.asyncDispose]: () => open.disposeAsync(),
+  };
+}

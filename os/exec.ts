@@ -1,12 +1,14 @@
 /** Runs a program to its end, within bounds of time and output. */
 import { Buffer } from "node:buffer";
 
+/** How a program ended, and what it said. */
 export interface ExecResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
+/** What a program is given, and its bounds. */
 export interface ExecOptions {
   /** Written to standard input, which is then closed. */
   readonly input?: string;

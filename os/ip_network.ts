@@ -1,6 +1,7 @@
 /** IPv4 and IPv6 addresses and networks as text and bytes. No I/O. */
 import { isIPv4, isIPv6 } from "node:net";
 
+/** An address with a prefix length: a network, or an interface's own address in one. */
 export interface IpNetwork {
   readonly family: 4 | 6;
   /** 4 or 16 bytes, host bits as given. */

@@ -82,6 +82,7 @@ const SECURE_HEAP_BYTES = 65536n;
 const SECURE_HEAP_UNIT = 32n;
 const ZERO_KEY = new Uint8Array(32);
 
+/** One thread's handle on libcrypto 3: what WireGuard needs of it. */
 export class Libcrypto {
   readonly #library: Library;
   readonly #blake2s: Deno.PointerValue;

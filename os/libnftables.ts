@@ -10,6 +10,7 @@ export class NftablesError extends Error {
   override readonly name = "NftablesError";
 }
 
+/** A way to the rules of one network namespace. */
 export interface Nftables extends Disposable {
   readonly by: "libnftables" | "nft";
   /** Applies commands in one transaction, or lists; returns what nft prints. Synchronous. */

@@ -11,6 +11,7 @@ export function openWake(): number {
   return descriptor;
 }
 
+/** Makes the descriptor readable, so that whoever polls it wakes up. */
 export function wake(descriptor: number): void {
   libc.write(descriptor, ONE, 8n);
 }
@@ -20,6 +21,7 @@ export function clearWake(descriptor: number): void {
   libc.read(descriptor, new Uint8Array(8), 8n);
 }
 
+/** Closes the descriptor; nobody may poll it any more. */
 export function closeWake(descriptor: number): void {
   libc.close(descriptor);
 }

@@ -50,10 +50,9 @@ function EntryLine(
     <li class={entry.level}>
       <time datetime={new Date(entry.at).toISOString()}>{formatMoment(entry.at, language)}</time>
       <div>
-        <strong>{j.event[entry.event] ?? entry.event}</strong>
-        {entry.level === "info"
+        <strong>{j.event[entry.event] ?? entry.event}</strong> {entry.level === "info"
           ? null
-          : <span class={`badge ${entry.level}`}>{j.level[entry.level]}</span>}
+          : <span class={`badge ${entry.level}`}>{j.level[entry.level]}</span>}{" "}
         <span class="detail">{detailText(entry, j.detail)}</span>
       </div>
     </li>

@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { FakeGateway } from "../testing/fake_gateway.ts";
+import type { GatewayStatus, TunnelView } from "../../gateway/view.ts";
+import { terminalRates } from "./rates.ts";
+import { KEPT_SAMPLES, ThroughputHistory } from "./throughput.ts";
+
+const base = (await FakeGateway.open()).status();
+const tunnel: TunnelView = {
+  interface: "wg0",
+  endpoint: "192.0.2.1:51820",
+  sentBytes: 0,
+  receivedBytes: 0,
+  lastHandshake: 0,
+  identity: "sealed",
+  addresses: [],
+  destinations: [],
+  otherTraffic: "drop",
+};
+
+function at(now: number, bytes?: { sent: number; received: number }): GatewayStatus {
+  if (bytes === undefined) return { ...base, now };
+  return {
+    ...base,
+    now,
+    tunnel: { ...tunnel, sentBytes: bytes.sent, receivedBytes: bytes.received },
+  };
+}
+
+Deno.test("throughput is what was added, by the second", () => {
+  const history = new ThroughputHistory();
+  history.add(at(0));
+  history.add(at(1000, { sent: 500, received: 2000 }));
+  history.add(at(3000, { sent: 1500, received: 2000 }));
+  history.add(at(3000, { sent: 9999, received: 9999 })); // no time has passed
+  history.add(at(4000)); // the tunnel is gone
+  history.add(at(5000, { sent: 100, received: 0 })); // and here is another one
+  assert.deepEqual(history.samples, [
+    { at: 1000, sent: 500, received: 2000 },
+    { at: 3000, sent: 500, received: 0 },
+    { at: 4000, sent: 0, received: 0 },
+    { at: 5000, sent: 100, received: 0 },
+  ]);
+});
+
+Deno.test("a new tunnel with fewer bytes than the one before never shows a negative rate", () => {
+  const history = new ThroughputHistory();
+  history.add(at(0, { sent: 10_000, received: 10_000 }));
+  history.add(at(1000, { sent: 10, received: 20 }));
+  assert.deepEqual(history.samples, [{ at: 1000, sent: 10, received: 20 }]);
+});
+
+Deno.test("only the last five minutes are kept", () => {
+  const history = new ThroughputHistory();
+  for (let n = 0; n < 1000; n++) history.add(at(n * 1000, { sent: n, received: n }));
+  assert.equal(history.samples.length, KEPT_SAMPLES);
+  assert.equal(history.samples.at(-1)?.at, 999_000);
+});
+
+Deno.test("a terminal's rate needs two statuses that know it", () => {
+  const terminal = { address: "192.0.2.9", mac: "", name: "", sentBytes: 100, receivedBytes: 0 };
+  const before = { ...base, now: 0, terminals: [terminal] };
+  const after = {
+    ...base,
+    now: 2000,
+    terminals: [{ ...terminal, sentBytes: 300, receivedBytes: 4000 }, {
+      ...terminal,
+      address: "192.0.2.10",
+    }],
+  };
+  assert.deepEqual([...terminalRates(before, after)], [["192.0.2.9", { up: 100, down: 2000 }]]);
+  assert.equal(terminalRates(undefined, after).size, 0);
+  assert.equal(terminalRates(after, before).size, 0);
+});

@@ -3,7 +3,7 @@
  * out. They have no clock, no random source and no I/O of their own.
  */
 
-/** Folders in which every file is a core, and files that are one. Another file joins by `@core` in its first comment. */
+/** Folders in which every file is a core, and files that are one. Another file joins by `@core` or "No I/O" in its first comment. */
 const CORES: readonly string[] = [
   "gateway/session/events.ts",
   "gateway/session/session.ts",
@@ -21,5 +21,5 @@ export function isCore(path: string, text: string): boolean {
   if (!/\.tsx?$/.test(path) || /_test\.tsx?$/.test(path) || path.startsWith("tests/")) return false;
   if (CORES.some((core) => path.startsWith(core)) || /(^|\/|_)core\.ts$/.test(path)) return true;
   const first = /^\s*\/\*\*[\s\S]*?\*\//.exec(text)?.[0] ?? "";
-  return /@core\b/.test(first);
+  return /@core\b|\bNo I\/O\b/.test(first);
 }

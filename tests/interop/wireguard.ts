@@ -1,0 +1,108 @@
+/** WireGuard interfaces in the lab, ours and the stock one, both driven by the stock `wg`. */
+import { fileURLToPath } from "node:url";
+import type { Lab } from "../lab/lab.ts";
+import type { Machine, Running } from "../lab/machine.ts";
+
+export type Implementation = "ours" | "wireguard-go";
+
+export interface KeyPair {
+  readonly privateKey: string;
+  readonly publicKey: string;
+}
+
+const MAIN = fileURLToPath(import.meta.resolve("../../main.ts"));
+export const OURS = [Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", MAIN, "tunnel"];
+
+/** One interface named wg0 in a machine. */
+export class WireguardEnd {
+  readonly machine: Machine;
+  readonly implementation: Implementation;
+  readonly keys: KeyPair;
+  readonly process: Running;
+
+  private constructor(
+    parts: { machine: Machine; implementation: Implementation; keys: KeyPair; process: Running },
+  ) {
+    this.machine = parts.machine;
+    this.implementation = parts.implementation;
+    this.keys = parts.keys;
+    this.process = parts.process;
+  }
+
+  /** Starts the interface with a key and a port, without peers. */
+  static async start(
+    machine: Machine,
+    options: { implementation: Implementation; port?: number; mtu?: number },
+  ): Promise<WireguardEnd> {
+    const { implementation, port = 51820, mtu = 1420 } = options;
+    const keys = await newKeys(machine);
+    const argv = implementation === "ours"
+      ? [...OURS, "wg0", "--foreground"]
+      : ["wireguard-go", "-f", "wg0"];
+    const process = await machine.spawn(argv, {
+      // The stock one greets us with a banner.
+      stderr: implementation === "ours" ? "inherit" : "null",
+    });
+    await until(
+      `wg0 of ${implementation}`,
+      async () => (await machine.run(["wg", "show", "wg0"])).code === 0,
+    );
+    await machine.run(
+      ["bash", "-c", `wg set wg0 listen-port ${port} private-key <(cat)`],
+      { input: keys.privateKey },
+    );
+    await machine.sh(`ip link set wg0 mtu ${mtu} up`);
+    return new WireguardEnd({ machine, implementation, keys, process });
+  }
+
+  async address(...addresses: string[]): Promise<void> {
+    for (const address of addresses) {
+      await this.machine.sh(
+        `ip addr add ${address} dev wg0 ${address.includes(":") ? "nodad" : ""}`,
+      );
+    }
+  }
+
+  /** `wg set wg0 peer KEY …`. */
+  async peer(other: KeyPair, settings: string): Promise<void> {
+    await this.machine.sh(`wg set wg0 peer ${other.publicKey} ${settings}`);
+  }
+
+  /** One column of `wg show wg0 …` for the only peer. */
+  async show(what: "transfer" | "latest-handshakes" | "endpoints"): Promise<string[]> {
+    const line = (await this.machine.sh(`wg show wg0 ${what}`)).trim();
+    return line.split(/\s+/).slice(1);
+  }
+
+  async ping(address: string, options: { count?: number; size?: number } = {}): Promise<boolean> {
+    const { count = 1, size = 56 } = options;
+    const words = ["ping", "-c", `${count}`, "-i", "0.05", "-W", "5", "-s", `${size}`, address];
+    const { code, stdout } = await this.machine.run(words);
+    return code === 0 && stdout.includes(` 0% packet loss`);
+  }
+}
+
+/** Two machines on one wire, with IPv4 and IPv6. */
+export async function twoMachines(lab: Lab): Promise<{ a: Machine; b: Machine }> {
+  const a = await lab.machine("a");
+  const b = await lab.machine("b");
+  await lab.link(a, "eth0", b, "eth0");
+  await a.sh("ip addr add 192.0.2.1/24 dev eth0; ip addr add 2001:db8::1/64 dev eth0 nodad");
+  await b.sh("ip addr add 192.0.2.2/24 dev eth0; ip addr add 2001:db8::2/64 dev eth0 nodad");
+  return { a, b };
+}
+
+export async function newKeys(machine: Machine): Promise<KeyPair> {
+  const privateKey = (await machine.sh("wg genkey")).trim();
+  const { stdout } = await machine.run(["wg", "pubkey"], { input: privateKey });
+  return { privateKey, publicKey: stdout.trim() };
+}
+
+/** Waits until `done`; the limit is against hanging only. */
+export async function until(what: string, done: () => Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + 30_000; Date.now() < end;) {
+    if (await done()) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`Waited in vain for ${what}`);
+}

@@ -1,0 +1,279 @@
+/** Our tunnel against the stock userspace peer, over a wire in the lab, set up with the stock `wg`. */
+import assert from "node:assert/strict";
+import { Lab } from "../lab/lab.ts";
+import { labTest } from "../lab/needs.ts";
+import { type Implementation, newKeys, twoMachines, until, WireguardEnd } from "./wireguard.ts";
+
+const INSIDE_A = ["10.7.0.1/24", "fd07::1/64"];
+const INSIDE_B = ["10.7.0.2/24", "fd07::2/64"];
+
+/** Both ends up and acquainted; `a` knows where `b` is. */
+async function pair(
+  lab: Lab,
+  options: { a: Implementation; b: Implementation; outside?: 4 | 6; mtu?: number },
+): Promise<{ a: WireguardEnd; b: WireguardEnd }> {
+  const machines = await twoMachines(lab);
+  const { mtu = 1420, outside = 4 } = options;
+  const a = await WireguardEnd.start(machines.a, { implementation: options.a, mtu });
+  const b = await WireguardEnd.start(machines.b, { implementation: options.b, mtu });
+  await a.address(...INSIDE_A);
+  await b.address(...INSIDE_B);
+  const endpoint = outside === 4 ? "192.0.2.2:51820" : "[2001:db8::2]:51820";
+  await a.peer(b.keys, `endpoint ${endpoint} allowed-ips 10.7.0.2/32,fd07::2/128`);
+  await b.peer(a.keys, "allowed-ips 10.7.0.1/32,fd07::1/128");
+  return { a, b };
+}
+
+const COMBINATIONS = [
+  { a: "ours", b: "wireguard-go" },
+  { a: "wireguard-go", b: "ours" },
+  { a: "ours", b: "ours" },
+] as const;
+
+for (const { a: from, b: to } of COMBINATIONS) {
+  for (const outside of [4, 6] as const) {
+    labTest(
+      `${from} calls ${to} over IPv${outside}: IPv4 and IPv6 inside, counters agree`,
+      async () => {
+        await using lab = await Lab.open();
+        const { a, b } = await pair(lab, { a: from, b: to, outside });
+        for (const size of [0, 1, 56, 1300]) {
+          assert.ok(await a.ping("10.7.0.2", { count: 2, size }), `IPv4, ${size} bytes`);
+          assert.ok(await a.ping("fd07::2", { count: 2, size }), `IPv6, ${size} bytes`);
+        }
+        assert.ok(await b.ping("10.7.0.1", { count: 5 }));
+        const [aReceived, aSent] = await a.show("transfer");
+        const [bReceived, bSent] = await b.show("transfer");
+        assert.deepEqual([aReceived, aSent], [bSent, bReceived]);
+        for (const end of [a, b]) {
+          const [at] = await end.show("latest-handshakes");
+          assert.ok(Math.abs(Number(at) - Date.now() / 1000) < 60);
+        }
+        const [endpoint] = await b.show("endpoints");
+        assert.equal(endpoint, outside === 4 ? "192.0.2.1:51820" : "[2001:db8::1]:51820");
+      },
+    );
+  }
+
+  labTest(
+    `${from} and ${to}: a preshared key is needed once set; setting it keeps the session`,
+    async () => {
+      await using lab = await Lab.open();
+      const { a, b } = await pair(lab, { a: from, b: to });
+      assert.ok(await a.ping("10.7.0.2"));
+      const presharedKey = (await a.machine.sh("wg genpsk")).trim();
+      const set = async (end: WireguardEnd, other: WireguardEnd, key: string) => {
+        const { publicKey } = other.keys;
+        const { code } = await end.machine.run(
+          ["bash", "-c", `wg set wg0 peer ${publicKey} preshared-key <(cat)`],
+          { input: key },
+        );
+        assert.equal(code, 0);
+      };
+      await set(a, b, presharedKey);
+      await set(b, a, presharedKey);
+      const [before] = await a.show("latest-handshakes");
+      assert.ok(await a.ping("10.7.0.2", { count: 3 }));
+      assert.deepEqual(await a.show("latest-handshakes"), [before]);
+      assert.match(
+        await a.machine.sh("wg show wg0 preshared-keys"),
+        new RegExp(`\t${RegExp.escape(presharedKey)}\n`),
+      );
+      // Taking the peer away and back forgets the session: the next handshake needs the key.
+      await a.machine.sh(`wg set wg0 peer ${b.keys.publicKey} remove`);
+      await a.peer(b.keys, "endpoint 192.0.2.2:51820 allowed-ips 10.7.0.2/32");
+      const { code } = await a.machine.run(["ping", "-c", "1", "-W", "1", "10.7.0.2"]);
+      assert.notEqual(code, 0);
+      await set(a, b, presharedKey);
+      await until("a session with the preshared key", () => a.ping("10.7.0.2"));
+    },
+  );
+
+  labTest(
+    `${from} and ${to}: either side moves to another address and port, the tunnel goes on`,
+    async () => {
+      await using lab = await Lab.open();
+      const { a, b } = await pair(lab, { a: from, b: to });
+      assert.ok(await a.ping("10.7.0.2"));
+      await a.machine.sh("ip addr add 192.0.2.11/24 dev eth0; ip addr del 192.0.2.1/24 dev eth0");
+      await a.machine.sh("ip addr add 192.0.2.11/24 dev eth0 2>/dev/null || true");
+      await until("a after its move", () => a.ping("10.7.0.2"));
+      assert.deepEqual(await b.show("endpoints"), ["192.0.2.11:51820"]);
+      await a.machine.sh("wg set wg0 listen-port 40001");
+      assert.ok(await a.ping("10.7.0.2", { count: 3 }));
+      assert.deepEqual(await b.show("endpoints"), ["192.0.2.11:40001"]);
+      await b.machine.sh("wg set wg0 listen-port 40002");
+      assert.ok(await b.ping("10.7.0.1", { count: 3 }));
+      assert.deepEqual(await a.show("endpoints"), ["192.0.2.2:40002"]);
+    },
+  );
+
+  labTest(`${from} and ${to}: 50 MB each way arrive unchanged`, async () => {
+    await using lab = await Lab.open();
+    const { a, b } = await pair(lab, { a: from, b: to });
+    const file = `${lab.dir}/bulk`;
+    await a.machine.sh(`head -c 50000000 /dev/urandom > ${file}`);
+    const [sum] = (await a.machine.sh(`sha256sum ${file}`)).split(" ");
+    const legs = [
+      { server: a, client: b, address: "10.7.0.1" },
+      { server: b, client: a, address: "fd07::2" },
+    ];
+    for (const { server, client, address } of legs) {
+      const host = address.includes(":") ? `[${address}]` : address;
+      const daemon = await server.machine.spawn(
+        ["python3", "-m", "http.server", "8000", "--bind", address, "--directory", lab.dir],
+      );
+      await until("the web server", async () => {
+        const probe = `exec 3<>/dev/tcp/${address}/8000`;
+        return (await server.machine.run(["bash", "-c", probe])).code === 0;
+      });
+      const received = await client.machine.sh(
+        `curl -sS --max-time 60 http://${host}:8000/bulk | sha256sum`,
+      );
+      assert.equal(received.split(" ")[0], sum);
+      await daemon.stop();
+    }
+  });
+
+  labTest(`${from} and ${to}: another private key under way`, async () => {
+    await using lab = await Lab.open();
+    const { a, b } = await pair(lab, { a: from, b: to });
+    assert.ok(await a.ping("10.7.0.2"));
+    const keys = await newKeys(a.machine);
+    await a.machine.run(["bash", "-c", "wg set wg0 private-key <(cat)"], {
+      input: keys.privateKey,
+    });
+    await b.machine.sh(`wg set wg0 peer ${a.keys.publicKey} remove`);
+    await b.peer(keys, "allowed-ips 10.7.0.1/32,fd07::1/128");
+    await until("a session with the new key", () => a.ping("10.7.0.2"));
+    assert.equal((await a.machine.sh("wg show wg0 public-key")).trim(), keys.publicKey);
+  });
+}
+
+labTest("ours and wireguard-go: MTU of 9000 and of 1280", async () => {
+  for (const mtu of [9000, 1280]) {
+    await using lab = await Lab.open();
+    const { a, b } = await pair(lab, { a: "ours", b: "wireguard-go", mtu });
+    assert.ok(await a.ping("10.7.0.2", { count: 2, size: mtu - 28 }));
+    assert.ok(await b.ping("fd07::1", { count: 2, size: mtu - 48 }));
+  }
+});
+
+labTest("garbage, truncated, oversized and replayed datagrams change nothing", async () => {
+  await using lab = await Lab.open();
+  const { a, b } = await pair(lab, { a: "wireguard-go", b: "ours" });
+  assert.ok(await a.ping("10.7.0.2"));
+  const before = await b.show("transfer");
+  await a.machine.sh(`python3 - <<'PY'
+import os, socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+to = ("192.0.2.2", 51820)
+for length in list(range(0, 200)) + [1472, 9000, 65507]:
+    for kind in (0, 1, 2, 3, 4, 5, 255):
+        s.sendto((bytes([kind, 0, 0, 0]) + os.urandom(length))[:length], to)
+PY`);
+  assert.deepEqual(await b.show("transfer"), before);
+  assert.ok(await a.ping("10.7.0.2", { count: 5 }));
+});
+
+labTest("the interface deleted: the process ends with 0, and its socket is gone", async () => {
+  await using lab = await Lab.open();
+  const machine = await lab.machine("a");
+  const end = await WireguardEnd.start(machine, { implementation: "ours" });
+  await machine.sh("ip link del wg0");
+  assert.equal((await end.process.status).code, 0);
+  assert.equal((await machine.run(["ls", "/var/run/wireguard/wg0.sock"])).code, 2);
+});
+
+labTest("a second instance of the same name refuses with one line", async () => {
+  await using lab = await Lab.open();
+  const machine = await lab.machine("a");
+  await WireguardEnd.start(machine, { implementation: "ours" });
+  const { OURS } = await import("./wireguard.ts");
+  for (const more of [["--foreground"], []]) {
+    const { code, stderr } = await machine.run([...OURS, "wg0", ...more]);
+    assert.equal(code, 1);
+    assert.match(stderr, /^Cannot open interface wg0: .*\n$/);
+  }
+  assert.equal((await machine.run(["wg", "show", "wg0"])).code, 0);
+});
+
+labTest(
+  "in the background: the command ends when the socket is there; SIGTERM ends the tunnel",
+  async () => {
+    await using lab = await Lab.open();
+    const machine = await lab.machine("a");
+    const { OURS } = await import("./wireguard.ts");
+    const { code } = await machine.run([...OURS, "wg0"]);
+    assert.equal(code, 0);
+    assert.match(await machine.sh("wg show wg0"), /interface: wg0/);
+    const [pid] = machine.pids().filter((pid) => {
+      return Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes("tunnel");
+    });
+    assert.ok(pid !== undefined);
+    Deno.kill(pid, "SIGTERM");
+    await until(
+      "the end of the interface",
+      async () => (await machine.run(["ip", "link", "show", "wg0"])).code !== 0,
+    );
+  },
+);
+
+labTest("the interface moved to another namespace goes on", async () => {
+  await using lab = await Lab.open();
+  const { a, b } = await pair(lab, { a: "ours", b: "wireguard-go" });
+  assert.ok(await a.ping("10.7.0.2"));
+  await a.machine.sh(`
+    ip netns add inner; ip link set wg0 netns inner
+    ip -n inner addr add 10.7.0.1/24 dev wg0; ip -n inner link set wg0 up
+    ip netns exec inner ping -c 2 -W 5 10.7.0.2; ip -n inner link del wg0`);
+  assert.ok(await b.machine.sh("wg show wg0 latest-handshakes"));
+  assert.equal((await a.process.status).code, 0);
+});
+
+labTest("wg-quick up and down with our program as its userspace implementation", async () => {
+  await using lab = await Lab.open();
+  const machines = await twoMachines(lab);
+  const b = await WireguardEnd.start(machines.b, { implementation: "wireguard-go" });
+  await b.address(...INSIDE_B);
+  const keys = await newKeys(machines.a);
+  await b.peer(keys, "allowed-ips 10.7.0.1/32");
+  const { OURS } = await import("./wireguard.ts");
+  const program = `${lab.dir}/tunnel`;
+  await Deno.writeTextFile(program, `#!/bin/sh\nexec ${OURS.join(" ")} "$@"\n`, { mode: 0o755 });
+  const config = `${lab.dir}/wg0.conf`;
+  await Deno.writeTextFile(
+    config,
+    `[Interface]
+PrivateKey = ${keys.privateKey}
+Address = 10.7.0.1/24
+MTU = 1380
+[Peer]
+PublicKey = ${b.keys.publicKey}
+Endpoint = 192.0.2.2:51820
+AllowedIPs = 10.7.0.2/32
+PersistentKeepalive = 25
+`,
+    { mode: 0o600 },
+  );
+  // This kernel may have WireGuard itself: wg-quick must take ours.
+  const up = await machines.a.run([
+    "bash",
+    "-c",
+    `
+    ip() { if [ "$1 $2 $5" = "link add wireguard" ] || [ "$*" = "link add wg0 type wireguard" ]; then echo "Not supported" >&2; return 1; fi; command ip "$@"; }
+    export -f ip
+    WG_QUICK_USERSPACE_IMPLEMENTATION=${program} wg-quick up ${config}`,
+  ]);
+  assert.equal(up.code, 0, up.stderr);
+  const ping = await machines.a.run(["ping", "-c", "2", "-W", "5", "10.7.0.2"]);
+  assert.equal(ping.code, 0, up.stderr + ping.stdout);
+  const down = await machines.a.run(["wg-quick", "down", config]);
+  assert.equal(down.code, 0, down.stderr);
+  await until("the end of our process", async () => {
+    await Promise.resolve();
+    return machines.a.pids().every((pid) =>
+      !Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes("tunnel")
+    );
+  });
+});

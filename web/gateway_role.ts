@@ -4,6 +4,7 @@ import { loadGatewayConfig } from "../gateway/config/load.ts";
 import type { GatewayConfig } from "../gateway/config/gateway_config.ts";
 import { type Gateway, startGateway } from "../gateway/gateway.ts";
 import { openStore } from "../gateway/store/store.ts";
+import { boxNames } from "../gateway/lan/dns_plan.ts";
 import { boxCertificate } from "../gateway/tls/box_certificate.ts";
 import { ConfigError } from "../os/config.ts";
 import { serveGatewayWeb } from "./gateway_web.ts";
@@ -76,6 +77,7 @@ async function serveWeb(
     panel: { hostname: config.panel.host, port: config.panel.port },
     certificate: { cert: certificate.chain, key: certificate.key },
     portalUrl: portal,
+    names: boxNames(config),
     signal,
   });
   const panel = `https://${web.panel.hostname}:${web.panel.port}/`;

@@ -22,6 +22,8 @@ export interface GatewayWebOptions {
   readonly hsts?: boolean;
   /** Where plain HTTP and the captive portal API send people, "https://192.168.77.1/". */
   readonly portalUrl: string;
+  /** Names that mean this box, beside its addresses and the host of `portalUrl`. */
+  readonly names?: readonly string[];
   /** Where the bundles are; web/dist/ if not given. */
   readonly assets?: string;
   /** Ends the servers and every open stream. */
@@ -78,8 +80,16 @@ export async function serveGatewayWeb(
   // One budget each: terminals can't crowd administrators out.
   const portalBudget = new ListenerBudget({ total: 512, perAddress: 8 });
   const panelBudget = new ListenerBudget({ total: 64, perAddress: 16 });
-  const secure = portalApp(view, { assets, portalUrl, budget: portalBudget, hsts, signal: ended });
-  const hosts = options.portal.map(({ hostname }) => hostname);
+  const names = options.names ?? [];
+  const secure = portalApp(view, {
+    assets,
+    portalUrl,
+    names,
+    budget: portalBudget,
+    hsts,
+    signal: ended,
+  });
+  const hosts = [...names, ...options.portal.map(({ hostname }) => urlHost(hostname))];
 
   const portal = options.portal.map(({ hostname, httpPort, httpsPort }) => {
     const plain = (port: number) =>
@@ -99,6 +109,11 @@ export async function serveGatewayWeb(
   });
   const finished = Promise.all(servers.map((server) => server.finished)).then(() => {});
   return { portal, panel, finished };
+}
+
+/** An address as it stands in URLs and in `Host`. */
+function urlHost(hostname: string): string {
+  return hostname.includes(":") ? `[${hostname}]` : hostname;
 }
 
 interface Listening {

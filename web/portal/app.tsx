@@ -20,6 +20,8 @@ export interface PortalOptions {
   readonly assets: Assets;
   /** How terminals reach this app, for example "https://192.168.77.1/". */
   readonly portalUrl: string;
+  /** Other names that mean this box. */
+  readonly names?: readonly string[];
   readonly budget: ListenerBudget;
   readonly hsts?: boolean;
   readonly signal?: AbortSignal;
@@ -35,7 +37,8 @@ export function portalApp(view: GatewayView, options: PortalOptions): Hono<PeerE
   const state = (session = view.session()): PortalState => portalState(view, { session, gateway });
 
   app.use(securityHeaders({ hsts: options.hsts ?? false }));
-  app.use(ownOrigin({ scheme: "https", hosts: [hostName(new URL(options.portalUrl).host)] }));
+  const hosts = [new URL(options.portalUrl).host, ...(options.names ?? [])].map(hostName);
+  app.use(ownOrigin({ scheme: "https", hosts }));
 
   app.get("/", (c) => {
     const language = chooseLanguage(c);

@@ -16,7 +16,12 @@ const EXPIRES = Date.UTC(2031, 4, 17, 12);
 async function open(limits = { total: 8, perAddress: 4 }) {
   const view = await FakeGateway.open();
   const budget = new ListenerBudget(limits);
-  const app = portalApp(view, { assets: await testAssets(), portalUrl: `${ORIGIN}/`, budget });
+  const app = portalApp(view, {
+    assets: await testAssets(),
+    portalUrl: `${ORIGIN}/`,
+    names: ["sekisho.internal"],
+    budget,
+  });
   const ask = (path: string, init: RequestInit = {}) => app.request(ORIGIN + path, init, PEER);
   const page = async (language: string) =>
     await (await ask("/", { headers: { "Accept-Language": language } })).text();
@@ -157,6 +162,19 @@ Deno.test("a PIN sealed by the page's code arrives at the engine, and only there
     { pin: "123456", from: "192.0.2.77" },
   ]);
   assert.equal((await (await ask("/api/portal")).json()).target, undefined);
+});
+
+Deno.test("a PIN is taken at each name and address of the box", async () => {
+  const { view, ask, post } = await open();
+  for (const host of ["sekisho.internal", "192.0.2.99:8443", "[2001:db8::1]", "localhost:8443"]) {
+    view.askPin();
+    const state = await (await ask("/api/portal")).json() as PortalState;
+    const response = await post(await sealed(state, "123456"), {
+      Host: host,
+      Origin: `https://${host}`,
+    });
+    assert.deepEqual(await response.json(), { outcome: "up" }, host);
+  }
 });
 
 Deno.test("what is not a sealed PIN gets 4xx and changes nothing", async () => {

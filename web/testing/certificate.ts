@@ -1,17 +1,17 @@
-/** A certificate for this machine that nobody trusts, PEM, made by openssl; for tests over loopback. */
-export async function testCertificate(): Promise<{ cert: string; key: string }> {
-  const { success, stdout, stderr } = await new Deno.Command("openssl", {
-    args: [
-      ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"],
-      ...["-subj", "/CN=Sekisho test", "-days", "2"],
-      ...["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", "-", "-out", "-"],
-    ],
-  }).output();
-  const text = new TextDecoder().decode(stdout);
-  const key = /-----BEGIN PRIVATE KEY-----[^-]+-----END PRIVATE KEY-----\n/.exec(text)?.[0];
-  const cert = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n/.exec(text)?.[0];
-  if (!success || key === undefined || cert === undefined) {
-    throw new Error(`Cannot make a certificate: ${new TextDecoder().decode(stderr)}`);
+import { boxCertificate } from "../../gateway/tls/box_certificate.ts";
+
+/** A certificate as a box on loopback has it, with the authority that vouches for it; all PEM. */
+export async function testCertificate(): Promise<{ cert: string; key: string; authority: string }> {
+  const state = await Deno.makeTempDir();
+  try {
+    const { chain, key, authority } = await boxCertificate({
+      name: "test",
+      state,
+      lan: { interface: "lo", address: "127.0.0.1/8" },
+      panel: { host: "127.0.0.1", port: 8443 },
+    });
+    return { cert: chain, key, authority };
+  } finally {
+    await Deno.remove(state, { recursive: true });
   }
-  return { cert, key };
 }

@@ -169,5 +169,5 @@ function integer(given: Given, flag: string): number | undefined {
 }
 
 function hostOf(endpoint: string | undefined): string {
-  return endpoint?.replace(/:\d+$/, "").replace(/^\[|\]$/g, "") ?? "";
+  return endpoint?.replace(/:\d+$/, "").replace(/^\[|\]$/g, "") ?? "hub";
 }

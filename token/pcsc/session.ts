@@ -181,6 +181,11 @@ class Session implements CardSession {
     try {
       await this.#await(call, { late: wipe });
       const length = Number(this.#received[0]);
+      if (length === 0) {
+        // So vpcd's driver reports a card that was pulled in the middle of a command.
+        this.#over ??= "gone";
+        throw gone(CODE.removedCard);
+      }
       if (length < 2 || length > this.#receive.length) {
         throw new CardGarbledError(`Cannot use the card: it answered ${length} bytes`);
       }

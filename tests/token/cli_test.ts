@@ -71,7 +71,7 @@ labTest("a station issues, shows, exports and imports", async () => {
   assert.ok(imported.profile.generation > before.profile.generation);
 });
 
-labTest("a password's backup opens with the stock age tool's format", async () => {
+labTest("the backup of a password opens with the stock age tool", async () => {
   await using lab = await ReaderLab.open();
   const dir = lab.lab.dir;
   const token = tokenIn(lab);

@@ -43,6 +43,9 @@ export const WRITE_HELP = `  --issuer FILE               the issuer's key (token
   --peer-out FILE             what the hub needs of this client, as TOML
   --psk-out FILE              the preshared key, base64 (default: beside --peer-out, with .psk)`;
 
+/** A well-formed key of no one. */
+const PLACEHOLDER = new Uint8Array(32).toBase64();
+
 /** Keys of the client; those that are sealed are wiped after use. */
 export interface ClientKeys {
   readonly identity: { kind: "sealed"; publicKey: string; privateKey: Uint8Array } | {
@@ -96,9 +99,9 @@ async function writeToCard(
     throw new UsageError("Cannot use one slot for two keys: choose another --key-slot");
   }
   const former = await formerHead(card, { issuer, now });
-  // Checked before the card is touched; the keys' own fields are filled in below.
+  // Checked before the card is touched: until then any well-formed key stands for the client's.
   const draft = draftProfile(fields, { card, now, former, hasPresharedKey: !!keys.presharedKey });
-  check({ ...draft, identity: { kind: "sealed", publicKey: fields.serverKey } });
+  check({ ...draft, identity: { kind: "sealed", publicKey: PLACEHOLDER } });
   await beAdministrator(piv, given);
   const sealedTo = await sealingKey(piv, {
     slot: sealSlot,

@@ -1,4 +1,5 @@
 /**
+ * @core
  * A profile: everything that a holder's gateway must know to bring up the tunnel, without any key.
  * The core's contract: text in, a checked profile or one word of refusal out.
  */

@@ -1,4 +1,5 @@
 /**
+ * @core
  * The file of `wg-quick` (wg-quick(8), wg(8)): what a profile has in common with it, both ways.
  * The core's contract: text in, settings and warnings out, or what is wrong and in which line.
  */

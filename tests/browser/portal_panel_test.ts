@@ -53,6 +53,27 @@ browserTest("a PIN goes from the page to the engine, and the page follows live",
   await says(page, "h1", "Insert a card");
 });
 
+browserTest("what the page shows is also said aloud, to who wants it", async (site) => {
+  const { view, page } = await site.open("portal");
+  await page.evaluate(() => {
+    speechSynthesis.speak = ({ lang, text }) => document.body.append(`[${lang}] ${text}`);
+  });
+  view.move({ phase: "reading" });
+  await says(page, "h1", "Reading the card");
+  const toggle = page.locator("#speech");
+  assert.equal(await toggle.getAttribute("aria-pressed"), "false");
+  await toggle.click();
+  assert.equal(await toggle.getAttribute("aria-pressed"), "true");
+  await says(page, "body", "[en] Reading the card");
+  view.triesLeft = 1;
+  view.askPin(true);
+  await says(page, "body", "[en] Enter your PIN Card of Hanako Sato. Wrong PIN. 1 try left.");
+  await toggle.click();
+  view.move({ phase: "no-card" });
+  await says(page, "h1", "Insert a card");
+  assert.ok(!(await page.innerText("body")).includes("[en] Insert a card"));
+});
+
 browserTest("typed digits stay while the page is told other things", async (site) => {
   const { view, page } = await site.open("portal");
   view.askPin();

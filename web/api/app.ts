@@ -71,7 +71,7 @@ export function apiApp(view: GatewayView, options: ApiOptions): Hono<PeerEnv> {
             return event satisfies never;
         }
       });
-    }, { budget, address: peerAddress(c), signal });
+    }, { method: c.req.method, budget, address: peerAddress(c), signal });
   });
 
   app.post("/api/v1/session/end", async (c) => {

@@ -53,7 +53,12 @@ export function portalApp(view: GatewayView, options: PortalOptions): Hono<PeerE
       return view.subscribe((event) => {
         if (event.type === "session") sink.send("session", state(event.session));
       });
-    }, { budget: options.budget, address: peerAddress(c), signal: options.signal }));
+    }, {
+      method: c.req.method,
+      budget: options.budget,
+      address: peerAddress(c),
+      signal: options.signal,
+    }));
 
   app.post(
     "/api/pin",

@@ -275,6 +275,13 @@ Deno.test("events begin with the present state and follow the session", async ()
   assert.equal(view.listeners.size, 0);
 });
 
+Deno.test("asking for the headers of the events takes no listener's place", async () => {
+  const { view, budget, ask } = await open();
+  const response = await ask("/api/events", { method: "HEAD" });
+  assert.equal(response.headers.get("Content-Type"), "text/event-stream; charset=utf-8");
+  assert.equal(budget.total + view.listeners.size, 0);
+});
+
 Deno.test("listeners are bounded, by address and in all", async () => {
   const { ask, budget } = await open({ total: 3, perAddress: 2 });
   const open1 = [await ask("/api/events"), await ask("/api/events")];

@@ -70,7 +70,7 @@ Deno.test("a listener that doesn't read is let go, and its place is free again",
   const response = eventStream((opened) => {
     sink = opened;
     return () => stopped++;
-  }, { budget, address: "192.0.2.1" });
+  }, { method: "GET", budget, address: "192.0.2.1" });
   const big = "x".repeat(10_000);
   let sent = 0;
   while (sink?.send("status", big) && sent < 1000) sent += 1;
@@ -84,7 +84,7 @@ Deno.test("a listener that doesn't read is let go, and its place is free again",
 Deno.test("a stopping server ends its streams", async () => {
   const stop = new AbortController();
   const budget = new ListenerBudget({ total: 1, perAddress: 1 });
-  const options = { budget, address: "192.0.2.1", signal: stop.signal };
+  const options = { method: "GET", budget, address: "192.0.2.1", signal: stop.signal };
   const response = eventStream(() => () => {}, options);
   stop.abort();
   assert.equal(await response.text(), "retry: 1000\n\n");

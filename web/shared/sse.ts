@@ -47,13 +47,21 @@ export interface EventSink {
 /**
  * Answers with a stream of events.
  * @param open Called once with the sink; returns what stops the source.
+ * @param options.method The request's; HEAD gets the headers alone.
  * @param options.address Whose place of the budget it takes; a full budget answers 503.
  * @param options.signal Ends the stream, for a server that stops.
  */
 export function eventStream(
   open: (sink: EventSink) => () => void,
-  options: { budget: ListenerBudget; address: string; signal?: AbortSignal | undefined },
+  options: {
+    method: string;
+    budget: ListenerBudget;
+    address: string;
+    signal?: AbortSignal | undefined;
+  },
 ): Response {
+  // A body that nobody reads is never cancelled, and would keep its place for ever.
+  if (options.method !== "GET") return new Response(null, { headers: HEADERS });
   const leave = options.budget.enter(options.address);
   if (leave === undefined) {
     return Response.json({ error: "Cannot listen: too many listeners; try again later" }, {
@@ -71,14 +79,14 @@ export function eventStream(
     },
     new ByteLengthQueuingStrategy({ highWaterMark: MAX_WAITING_BYTES }),
   );
-  return new Response(body, {
-    headers: {
-      "Content-Type": "text/event-stream; charset=utf-8",
-      "Cache-Control": "no-store",
-      "X-Accel-Buffering": "no",
-    },
-  });
+  return new Response(body, { headers: HEADERS });
 }
+
+const HEADERS = {
+  "Content-Type": "text/event-stream; charset=utf-8",
+  "Cache-Control": "no-store",
+  "X-Accel-Buffering": "no",
+};
 
 /** Bytes that may wait for one listener. */
 const MAX_WAITING_BYTES = 512 * 1024;

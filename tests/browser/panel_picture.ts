@@ -1,0 +1,45 @@
+/**
+ * Takes a picture of a running gateway's panel, for the documents:
+ * `deno run -A tests/browser/panel_picture.ts URL OUT.png [en|ja] < PASSWORD`
+ */
+import { chromium } from "playwright-core";
+
+if (import.meta.main) {
+  const [url, out, language = "en"] = Deno.args;
+  if (url === undefined || out === undefined) {
+    console.error("Usage: panel_picture.ts URL OUT.png [en|ja] < PASSWORD");
+    Deno.exit(2);
+  }
+  const password = (await new Response(Deno.stdin.readable).text()).split(/\r?\n/)[0] ?? "";
+  await takePicture(url, { out, language, password });
+}
+
+/** @throws {Error} when the panel can't be reached or the password is wrong. */
+export async function takePicture(
+  url: string,
+  options: { out: string; language: string; password: string },
+): Promise<void> {
+  const browser = await chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    args: ["--no-sandbox"],
+    headless: true,
+  });
+  try {
+    const page = await browser.newPage({
+      // A box's own authority is known to its owner, not to this browser.
+      ignoreHTTPSErrors: true,
+      locale: options.language,
+      viewport: { width: 1200, height: 900 },
+      deviceScaleFactor: 1.5,
+    });
+    await page.goto(url);
+    await page.fill("#password", options.password);
+    await page.click("form button");
+    await page.waitForSelector(".live");
+    // Two statuses, a second apart, make the first rates.
+    await page.waitForTimeout(3000);
+    await page.screenshot({ path: options.out });
+  } finally {
+    await browser.close();
+  }
+}

@@ -24,7 +24,7 @@ export interface Mapping {
 export interface Hit {
   readonly needle: string;
   readonly pid: number;
-  /** The process's name (comm). */
+  /** The process's command line. */
   readonly process: string;
   readonly address: number;
   readonly mapping: Mapping;
@@ -233,7 +233,7 @@ class Finder {
 
 function nameOf(pid: number): string {
   try {
-    return Deno.readTextFileSync(`/proc/${pid}/comm`).trim();
+    return Deno.readTextFileSync(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim();
   } catch {
     return "?";
   }

@@ -1,5 +1,6 @@
 /** The issuing station: makes the story's cards with `sekisho token`, as an owner would. */
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
+import { randomInt } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import type { Lab } from "../lab/lab.ts";
 import type { Machine } from "../lab/machine.ts";
@@ -35,23 +36,21 @@ export interface SpoiltProfiles {
 interface Order {
   readonly name: string;
   readonly holder: string;
-  /** Distinct digits, so that no memory holds them by chance. */
-  readonly pin: string;
   readonly host: number;
   readonly expires: string;
   readonly otherTraffic: "drop" | "direct";
 }
 
 const OFFICE_CARD: Order = {
-  ...{ name: "office", holder: "Hanako Yamada", pin: "71940358", host: 2 },
+  ...{ name: "office", holder: "Hanako Yamada", host: 2 },
   ...{ expires: "90d", otherTraffic: "drop" },
 };
 const DIRECT_CARD: Order = {
-  ...{ name: "direct", holder: "Taro Suzuki", pin: "62830947", host: 3 },
+  ...{ name: "direct", holder: "Taro Suzuki", host: 3 },
   ...{ expires: "90d", otherTraffic: "direct" },
 };
 const EXPIRED_CARD: Order = {
-  ...{ name: "expired", holder: "Jiro Tanaka", pin: "50318264", host: 4 },
+  ...{ name: "expired", holder: "Jiro Tanaka", host: 4 },
   ...{ expires: "2026-01-31", otherTraffic: "drop" },
 };
 
@@ -82,6 +81,7 @@ class Station {
   readonly #dir: string;
   readonly #server: string;
   readonly #identity: Variant["identity"];
+  readonly #pins = new Map<Order, string>();
   /** Opens every container: how the story knows the file keys that it looks for. */
   readonly #recovery: { readonly identity: string; readonly recipient: string };
 
@@ -119,7 +119,7 @@ class Station {
     const fileKey = await readFileKey(state, this.#recovery.identity);
     return {
       ...{ state, fileKey, ...keys },
-      ...{ holder: order.holder, pin: order.pin, addresses: addressesOf(order) },
+      ...{ holder: order.holder, pin: this.#pin(order), addresses: addressesOf(order) },
     };
   }
 
@@ -133,6 +133,14 @@ class Station {
     return { forged, older: readProfileObjects(this.#state(order)) };
   }
 
+  /** Made anew each time: one that stood in a source file would be in every process that loads it. */
+  #pin(order: Order): string {
+    const pin = this.#pins.get(order) ??
+      String(randomInt(10_000_000, 100_000_000));
+    this.#pins.set(order, pin);
+    return pin;
+  }
+
   #state(order: Order): string {
     return `${this.#dir}/${order.name}.card`;
   }
@@ -141,7 +149,10 @@ class Station {
     order: Order,
     issuer: string,
   ): Promise<Pick<Card, "publicKey" | "privateKey" | "presharedKey">> {
-    const card = await startSoftcard(this.#machine, { state: this.#state(order), pin: order.pin });
+    const card = await startSoftcard(this.#machine, {
+      state: this.#state(order),
+      pin: this.#pin(order),
+    });
     try {
       return await (this.#identity === "sealed"
         ? this.#import(order, issuer)

@@ -32,12 +32,14 @@ export class Terminal implements AsyncDisposable {
   }
 
   /** Does one errand; rejects with what went wrong as the person saw it. */
-  async do<E extends Errand>(errand: E, what: What<E>): Promise<Result<E>> {
-    const outcome = await this.#order(errand, what);
-    if ("error" in outcome) {
+  do<E extends Errand>(errand: E, what: What<E>): Promise<Result<E>> {
+    const result = this.#order(errand, what).then((outcome) => {
+      if (!("error" in outcome)) return outcome.result as Result<E>;
       throw new Error(`${this.machine.name} cannot ${errand}: ${outcome.error}`);
-    }
-    return outcome.result as Result<E>;
+    });
+    // An errand that runs beside others may fail after the story ended over something else.
+    result.catch(() => {});
+    return result;
   }
 
   /** What went wrong, or undefined when it went well: for what must not work. */

@@ -1,3 +1,4 @@
+/** Pages of the journal by level. @core */
 import * as v from "valibot";
 import type { GatewayView, JournalEntry, JournalLevel } from "../../gateway/view.ts";
 

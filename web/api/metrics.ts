@@ -1,3 +1,4 @@
+/** A gateway's status in Prometheus' words. @core */
 import type { GatewayStatus } from "../../gateway/view.ts";
 
 /** Prometheus text format 0.0.4. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { DROP_REASONS } from "../../gateway/switch/plan.ts";
 import { PANEL_MESSAGES, PORTAL_MESSAGES } from "./messages.ts";
 
 /** Every text by its path; functions are called with numbers and names that show in the text. */
@@ -23,3 +24,7 @@ for (const [name, messages] of Object.entries({ PORTAL_MESSAGES, PANEL_MESSAGES 
     for (const [path, text] of en) assert.ok(!/[\u3040-\u9fff]/.test(text), path);
   });
 }
+
+Deno.test("the panel has words for every reason that the switch drops for", () => {
+  for (const reason of DROP_REASONS) assert.ok(PANEL_MESSAGES.en.drops.reason[reason], reason);
+});

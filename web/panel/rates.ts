@@ -1,3 +1,4 @@
+/** Terminals' rates, from one status to the next. @core */
 import type { GatewayStatus } from "../../gateway/view.ts";
 
 /** Bytes a second from and to a terminal. */

@@ -1,3 +1,4 @@
+/** The tunnel's throughput: statuses go in, the last five minutes come out. @core */
 import type { GatewayStatus } from "../../gateway/view.ts";
 
 /** One second of the tunnel: bytes a second, as of `at` (Unix milliseconds). */
@@ -10,7 +11,6 @@ export interface ThroughputSample {
 /** Samples kept: five minutes at one a second. */
 export const KEPT_SAMPLES = 300;
 
-/** Contract: statuses go in, the last five minutes of throughput come out. */
 export class ThroughputHistory {
   #samples: ThroughputSample[] = [];
   #last: { at: number; sent: number; received: number } | undefined;

@@ -1,3 +1,4 @@
+/** What to say in each phase of the session. @core */
 import type { SessionPhase } from "../../gateway/view.ts";
 import { type Language, PORTAL_MESSAGES } from "../i18n/messages.ts";
 import { formatDay } from "../shared/format.ts";

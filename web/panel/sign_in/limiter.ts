@@ -1,6 +1,6 @@
 /**
  * Contract: an address that gave wrong passwords waits before its next try, twice as long each
- * time; no clock and no I/O inside, and memory for a bounded number of addresses.
+ * time; no clock and no I/O inside, and memory for a bounded number of addresses. @core
  */
 export class SignInLimiter {
   readonly #tries = new Map<string, { wrong: number; notBefore: number; last: number }>();

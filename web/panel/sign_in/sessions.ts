@@ -1,3 +1,5 @@
+/** Who is signed in to the panel, as a table with `now` passed in. @core */
+
 declare const sessionId: unique symbol;
 /** Names one sign-in; whoever has it (and our signature on it) is signed in. */
 export type SessionId = string & { readonly [sessionId]: true };
@@ -8,7 +10,7 @@ export const IDLE_MS = 30 * 60_000;
 export const LIFETIME_MS = 12 * 60 * 60_000;
 const MAX_SESSIONS = 64;
 
-/** Contract: who is signed in, by idle and absolute lifetime; times are Unix milliseconds. */
+/** Who is signed in, by idle and absolute lifetime; times are Unix milliseconds. */
 export class SessionTable {
   readonly #sessions = new Map<SessionId, { readonly since: number; used: number }>();
 

@@ -1,4 +1,5 @@
 import type { JournalEntry, JournalLevel } from "../../../gateway/view.ts";
+import type { PanelMessages } from "../../i18n/panel_messages.ts";
 import { formatMoment } from "../../shared/format.ts";
 import { Card, Empty } from "./parts.tsx";
 import type { ViewProps } from "./props.ts";
@@ -53,13 +54,16 @@ function EntryLine(
         <strong>{j.event[entry.event] ?? entry.event}</strong> {entry.level === "info"
           ? null
           : <span class={`badge ${entry.level}`}>{j.level[entry.level]}</span>}{" "}
-        <span class="detail">{detailText(entry, j.detail)}</span>
+        <span class="detail">{detailText(entry, m)}</span>
       </div>
     </li>
   );
 }
 
-function detailText(entry: JournalEntry, names: Readonly<Record<string, string>>): string {
-  return Object.entries(entry.detail).map(([name, value]) => `${names[name] ?? name}: ${value}`)
-    .join(" · ");
+function detailText(entry: JournalEntry, m: PanelMessages): string {
+  const faults: Readonly<Record<string, string>> = m.session.fault;
+  return Object.entries(entry.detail).map(([name, value]) => {
+    const told = name === "fault" ? faults[value] ?? value : value;
+    return `${m.journal.detail[name] ?? name}: ${told}`;
+  }).join(" · ");
 }

@@ -94,6 +94,11 @@ export interface TunnelOptions {
   readonly onEvent?: (event: TunnelEvent) => void;
   /** A worker started beforehand by `prepareTunnel`, so that its start-up costs nothing now. */
   readonly prepared?: PreparedTunnel;
+  /**
+   * Speak to every peer at once, and again whenever this machine's addresses or routes change, so
+   * that peers know where it is before there is anything to carry. For the side that moves.
+   */
+  readonly announce?: boolean;
   /** Turn TUN and UDP offloads off (for tests and for comparing). Default: used where the kernel has them. */
   readonly offloads?: boolean;
 }

@@ -57,6 +57,7 @@ export async function startTunnel(options: TunnelOptions): Promise<Tunnel> {
         ...(bindInterface === undefined ? {} : { bindInterface }),
         ...(keyMemory === undefined ? {} : { keyMemory }),
         offloads: options.offloads ?? true,
+        announce: options.announce ?? false,
         config: wireConfig,
       },
     });

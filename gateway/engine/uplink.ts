@@ -53,6 +53,7 @@ export class Uplink {
         length: options.secrets.sessionKeys.bytes.length,
       },
       prepared: options.prepared,
+      announce: true,
       onEvent: (event) => {
         if (event.kind === "notice") options.onNotice(event.message);
         // A server of several addresses is tried at each in turn.

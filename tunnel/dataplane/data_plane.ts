@@ -42,6 +42,8 @@ const LARGEST_PACKET = 65_535;
 /** Reads from one source before the others get their turn. */
 const BATCH = 64;
 const LONGEST_WAIT = 60_000;
+/** Milliseconds after a change: an address comes before its route, and both may come in steps. */
+const ANNOUNCE_AFTER = [10, 250, 1_000];
 const OWN_KEY_MEMORY = 16_384;
 /** How often another port is tried, when IPv4 got one that IPv6 can't have. */
 const PORT_ATTEMPTS = 16;
@@ -99,6 +101,8 @@ export class DataPlane implements Outside {
   #now = bootTime();
   #oversized = 0;
   #sendFailedBefore = 0;
+  /** When to tell the peers where this machine is now, as boot times, soonest first. */
+  #announcements: number[] = [];
   #stopping: CloseReason | undefined;
 
   constructor(options: WireOptions, parts: { wake: number; owner: Owner }) {
@@ -138,6 +142,7 @@ export class DataPlane implements Outside {
     }
     if (options.offloads && !this.#tun.offloads) this.#notice("the TUN has no offloads here");
     this.configure(options.config);
+    if (options.announce) this.#announcements = [this.#now];
   }
 
   /**
@@ -317,7 +322,8 @@ export class DataPlane implements Outside {
     poll[6] = socket6?.descriptor ?? -1;
     poll[8] = this.#watch?.descriptor ?? -1;
     for (let index = 1; index < 10; index += 2) poll[index] = POLLIN;
-    const wait = Math.min(LONGEST_WAIT, this.#device.nextDeadline() - bootTime());
+    const due = Math.min(this.#device.nextDeadline(), this.#announcements[0] ?? Infinity);
+    const wait = Math.min(LONGEST_WAIT, due - bootTime());
     libc.poll(this.#pollBytes, 5, Math.max(0, Math.ceil(wait)));
   }
 
@@ -332,6 +338,10 @@ export class DataPlane implements Outside {
     if (socket6 !== undefined && this.#isReady(3, POLLIN | POLLERR)) this.#receiveFrom(socket6);
     if (this.#isReady(1, POLLIN | POLLERR | POLLNVAL)) this.#readTun();
     if (this.#device.nextDeadline() <= this.#now) this.#device.tick(this.#now);
+    if ((this.#announcements[0] ?? Infinity) <= this.#now) {
+      this.#announcements.shift();
+      this.#device.announce(this.#now);
+    }
     this.#flush();
   }
 
@@ -408,6 +418,7 @@ export class DataPlane implements Outside {
   #routesChanged(): void {
     this.#watch?.drain();
     this.#sender.generation++;
+    if (this.#options.announce) this.#announcements = ANNOUNCE_AFTER.map((ms) => this.#now + ms);
     const mtu = readMtu(this.#tun.name);
     if (mtu !== undefined && mtu > 0) this.#device.setMtu(Math.min(mtu, LARGEST_PACKET));
   }

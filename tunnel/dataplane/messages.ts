@@ -35,6 +35,7 @@ export interface WireOptions {
   readonly bindInterface?: string;
   readonly keyMemory?: NativeRegion;
   readonly offloads: boolean;
+  readonly announce: boolean;
   readonly config: WireConfig;
 }
 

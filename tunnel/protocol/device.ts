@@ -165,6 +165,14 @@ export class Device {
     return Math.min(this.#timers.next(), this.#identity.deadline);
   }
 
+  /** An empty message to every peer with a known endpoint; begins a handshake where none stands. */
+  announce(now: number): void {
+    this.#context.now = now;
+    for (const peer of this.#peers.values()) {
+      if (peer.endpoint !== undefined) this.#sessions.sendKeepalive(peer);
+    }
+  }
+
   /** Answers `Outside.requestDh`; undefined says that it failed. `secret` is copied to key memory. */
   answerDh(id: number, { secret, now }: { secret: Uint8Array | undefined; now: number }): void {
     this.#context.now = now;

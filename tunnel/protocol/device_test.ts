@@ -277,6 +277,25 @@ Deno.test("roaming: the answer goes where the last authentic packet came from, n
   assert.equal(b.count("endpoint-changed"), 1);
 });
 
+Deno.test("an announcement begins a session, and after a move tells the peer with nothing to carry", () => {
+  const simulation = new Simulation(fast);
+  const { a, b } = pair(simulation);
+  a.device.announce(simulation.now);
+  simulation.run(100);
+  assert.equal(b.count("handshake-completed"), 1);
+  const elsewhere = a.endpoint.clone();
+  elsewhere.words[0] = (4 << 16) | 4444;
+  a.endpoint = elsewhere;
+  a.device.announce(simulation.now);
+  simulation.run(100);
+  assert.ok(onlyPeer(b).endpoint?.reaches(elsewhere));
+  b.send(bToA(3));
+  simulation.run(100);
+  assert.deepEqual(a.received, [bToA(3)]);
+  assert.deepEqual(b.received, []);
+  assert.equal(typeCount(simulation, 1), 1, "no second handshake");
+});
+
 Deno.test("a replayed data packet and a replayed initiation do nothing", () => {
   const simulation = new Simulation(fast);
   const { a, b } = pair(simulation);

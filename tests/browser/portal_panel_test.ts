@@ -4,7 +4,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from "p
 import type { GatewayStatus } from "../../gateway/view.ts";
 import { buildWeb } from "../../web/build.ts";
 import { serveGatewayWeb } from "../../web/gateway_web.ts";
-import { testCertificate } from "../../web/testing/certificate.ts";
+import { testCertificate } from "./certificate.ts";
 import { FAKE_PASSWORD, FakeGateway } from "../../web/testing/fake_gateway.ts";
 
 const CHROMIUM = "/usr/bin/chromium";

@@ -134,6 +134,10 @@ function refusing({ session }: Scene): string[] {
       ...(session === undefined ? [`meta nfproto ipv6 ${count("ipv6")} goto answer`] : []),
       `${count(session === undefined ? "terminal-to-outside" : "not-in-profile")} goto answer`,
     ]),
+    block("chain unreachable", [
+      "meta l4proto tcp reject with tcp reset",
+      "reject with icmpx host-unreachable",
+    ]),
     block("chain answer", [
       "meta l4proto tcp reject with tcp reset",
       "reject with icmpx admin-prohibited",
@@ -195,6 +199,11 @@ function redirecting({ config, lan, session }: Scene): string[] {
 
 function deciding({ lan, session }: Scene): string[] {
   const rules = session === undefined ? ["goto refuse"] : [
+    // Without its interface the tunnel's table has no way: said at once, as the kernel's own answer
+    // to an unreachable route is limited to a few a second.
+    `meta mark ${hex(TUNNEL_MARK)} fib daddr . mark oifname != ${quoted(session.interface)} ${
+      count("tunnel-down")
+    } goto unreachable`,
     `meta mark ${hex(TUNNEL_MARK)} accept`,
     ...(session.direct
       ? ["meta l4proto { tcp, udp } th dport 853 goto refuse", "accept"]
@@ -234,10 +243,6 @@ function forwarding({ lan, internet, session }: Scene): string[] {
   return [
     block("chain pass_out", [`ct mark set ${hex(SESSION_MARK)}`, ...sent, "accept"]),
     block("chain pass_in", [...got, "accept"]),
-    block("chain unreachable", [
-      "meta l4proto tcp reject with tcp reset",
-      "reject with icmpx host-unreachable",
-    ]),
     block("chain outward", [...outward, "goto refuse"]),
     block("chain inward", [...inward, `${count("inbound")} drop`]),
     block("chain forwarding", [
@@ -313,8 +318,25 @@ function entering({ config, lan, session }: Scene): string[] {
 }
 
 /** The box asks names for terminals only where the session lets their packets go. */
-function leaving({ config, lan, session, dnsGroup }: Scene): string[] {
-  if (dnsGroup === undefined) return [];
+function leaving({ config, lan, internet, session, dnsGroup }: Scene): string[] {
+  // A tunnel that has just gone leaves no trace: its server isn't told that nobody listens any more.
+  const silent = ["icmp type destination-unreachable", "icmpv6 type destination-unreachable"]
+    .map((match) => `oifname ${internet} ${match} drop`);
+  const ways = [lan, `"lo"`, ...(session === undefined ? [] : [quoted(session.interface)])];
+  return [
+    ...(dnsGroup === undefined ? [] : asking({ config, session })),
+    block("chain leaving", [
+      "type filter hook output priority filter; policy accept;",
+      ...silent,
+      ...(dnsGroup === undefined
+        ? []
+        : [`meta skgid ${dnsGroup} oifname != { ${ways.join(", ")} } goto asking`]),
+    ]),
+  ];
+}
+
+/** What the box's DNS processes may ask beyond the LAN. */
+function asking({ config, session }: Pick<Scene, "config" | "session">): string[] {
   const asks: string[] = [];
   if (session?.direct) {
     const { v4, v6 } = byFamily(config.internet.dns);
@@ -324,14 +346,7 @@ function leaving({ config, lan, session, dnsGroup }: Scene): string[] {
       ];
     asks.push(...ask("ip daddr", v4), ...ask("ip6 daddr", v6));
   }
-  const ways = [lan, `"lo"`, ...(session === undefined ? [] : [quoted(session.interface)])];
-  return [
-    block("chain asking", [...asks, `${count("dns")} drop`]),
-    block("chain leaving", [
-      "type filter hook output priority filter; policy accept;",
-      `meta skgid ${dnsGroup} oifname != { ${ways.join(", ")} } goto asking`,
-    ]),
-  ];
+  return [block("chain asking", [...asks, `${count("dns")} drop`])];
 }
 
 /** Terminals are seen as the box: as the profile's address in the tunnel, as its own on the Internet. */

@@ -43,6 +43,11 @@ export class Box implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.process.signal("SIGCONT");
+    try {
+      this.process.child.kill("SIGCONT"); // nsenter stops itself together with its child
+    } catch {
+      // Already gone.
+    }
     await this.#input.abort().catch(() => {});
     await this.#answers.cancel().catch(() => {});
     await this.process.stop();

@@ -71,11 +71,12 @@ export class Network implements AsyncDisposable {
   /** The wire that stands for the tunnel, as the engine would make its interface. */
   async connectTunnel(): Promise<void> {
     await this.lab.link(this.gateway, "sekisho0", this.office, "tun0");
+    const [own, far] = [await macOf(this.gateway, "sekisho0"), await macOf(this.office, "tun0")];
+    // A tunnel has no neighbours to discover, and the ruleset lets nobody try.
+    await this.gateway.sh(`ip -6 neigh add ${OFFICE.v6} lladdr ${far} dev sekisho0`);
     await this.office.sh(`
       echo 1 > /proc/sys/net/ipv4/conf/tun0/proxy_arp
-      echo 1 > /proc/sys/net/ipv6/conf/tun0/proxy_ndp
-      ip -6 neigh add proxy ${OFFICE.v6} dev tun0
-      echo 1 > /proc/sys/net/ipv6/conf/tun0/forwarding
+      ip -6 neigh add fd08::2 lladdr ${own} dev tun0
       ip route add ${BOX.tunnel}/32 dev tun0; ip -6 route add fd08::2/128 dev tun0`);
   }
 

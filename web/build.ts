@@ -34,6 +34,7 @@ export async function buildWeb(): Promise<string> {
       jsxImportSource: "hono/jsx/dom",
       plugins: [npmResolver({ "hono/jsx": "hono/jsx/dom" })],
       metafile: true,
+      write: false,
       logLevel: "silent",
     });
     const styles = await esbuild.build({
@@ -46,8 +47,11 @@ export async function buildWeb(): Promise<string> {
       target: ["chrome100", "firefox100", "safari15.4"],
       plugins: [npmResolver()],
       metafile: true,
+      write: false,
       logLevel: "silent",
     });
+    await Deno.mkdir(DIST, { recursive: true });
+    for (const file of [...result.outputFiles, ...styles.outputFiles]) await replace(file);
     const metafiles = [result.metafile, styles.metafile];
     const outputs = metafiles.flatMap((metafile) => Object.entries(metafile.outputs));
     const inputs = metafiles.flatMap((metafile) => Object.keys(metafile.inputs));
@@ -55,7 +59,7 @@ export async function buildWeb(): Promise<string> {
       { inputs: [...OWN_INPUTS, ...inputs], outputs: outputs.map(([file]) => file) },
       ROOT,
     );
-    await Deno.writeTextFile(RECORD, JSON.stringify(built));
+    await replace({ path: RECORD, contents: new TextEncoder().encode(JSON.stringify(built)) });
     const sizes = outputs.map(([file, { bytes }]) =>
       `${file.split("/").at(-1)} ${Math.ceil(bytes / 1024)} KB`
     );
@@ -63,6 +67,13 @@ export async function buildWeb(): Promise<string> {
   } finally {
     await esbuild.stop();
   }
+}
+
+/** Whoever reads at the same time sees the old file or the new one, never half of one. */
+async function replace(file: { path: string; contents: Uint8Array }): Promise<void> {
+  const fresh = `${file.path}.${Deno.pid}`;
+  await Deno.writeFile(fresh, file.contents);
+  await Deno.rename(fresh, file.path);
 }
 
 async function readRecord(): Promise<BuildRecord | undefined> {

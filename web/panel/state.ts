@@ -21,7 +21,8 @@ export interface PanelScreen {
     readonly next: number | undefined;
     readonly level: JournalLevel;
   };
-  readonly live: boolean;
+  /** Events come in; undefined before the first try to get them. */
+  readonly live: boolean | undefined;
   /** Ending the session is asked for first. */
   readonly ending: "no" | "asked" | "running" | "failed";
   readonly ruleset: { readonly text: string } | "failed" | undefined;
@@ -33,7 +34,7 @@ export function firstScreen(state: PanelState): PanelScreen {
     rates: new Map(),
     tunnelRate: state.throughput.at(-1),
     journal: { entries: state.journal.entries, next: state.journal.next, level: "info" },
-    live: false,
+    live: undefined,
     ending: "no",
     ruleset: undefined,
   };

@@ -19,9 +19,11 @@ export function Panel(props: { screen: PanelScreen; language: Language }) {
   const part = { screen, language, m };
   return (
     <div class="panel">
-      <p class={screen.live ? "link live" : "link"} role="status">
+      <p class={LINK_CLASSES[String(screen.live)]} role="status">
         <span class="dot" aria-hidden="true"></span>
-        <span id="live">{screen.live ? m.live : m.reconnecting}</span>
+        <span id="live">
+          {screen.live === undefined ? "" : screen.live ? m.live : m.reconnecting}
+        </span>
       </p>
       {status.warnings.length === 0 ? null : (
         <section class="warnings" role="alert">
@@ -53,6 +55,12 @@ export function Panel(props: { screen: PanelScreen; language: Language }) {
     </div>
   );
 }
+
+const LINK_CLASSES: Readonly<Record<string, string>> = {
+  undefined: "link unknown",
+  true: "link live",
+  false: "link",
+};
 
 /** Warnings come in English, whatever the page's language. */
 function Warning(props: { text: string }) {

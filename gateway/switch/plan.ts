@@ -191,7 +191,7 @@ function redirecting({ config, lan, session }: Scene): string[] {
       "type nat hook prerouting priority dstnat; policy accept;",
       `iifname != ${lan} accept`,
       `meta l4proto { tcp, udp } th dport 53 ct mark set ${hex(SESSION_MARK)} redirect to :${dns}`,
-      `tcp dport 80 ${session === undefined ? "" : own} redirect to :${httpPort}`,
+      `tcp dport 80 ${session === undefined ? "" : `${own} `}redirect to :${httpPort}`,
       ...(httpsPort === 443 ? [] : [`${own} tcp dport 443 redirect to :${httpsPort}`]),
     ]),
   ];

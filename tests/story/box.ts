@@ -73,7 +73,7 @@ export class Box implements AsyncDisposable {
     const box = new Box({ site, config, state, pcscd, watch });
     const { code, stderr } = await site.gateway.run(
       [...box.#command(), "--set-admin-password"],
-      { input: `${options.adminPassword}\n` },
+      { input: `${options.adminPassword}\n`, env: { DENO_NO_UPDATE_CHECK: "1" } },
     );
     if (code !== 0) throw new Error(`Cannot set the administrator's password: ${stderr.trim()}`);
     await box.startGateway();
@@ -83,8 +83,10 @@ export class Box implements AsyncDisposable {
   /** Starts the gateway process; resolves when its portal answers. */
   async startGateway(): Promise<void> {
     this.#gateway = await this.machine.spawn(this.#command(), {
-      stdout: "inherit",
+      stdout: "null",
       stderr: "inherit",
+      // As the unit has it: the runtime asks nobody whether there is a newer one.
+      env: { DENO_NO_UPDATE_CHECK: "1" },
     });
     let over = false;
     void this.#gateway.status.then(() => over = true);

@@ -27,7 +27,7 @@ export class Watch implements AsyncDisposable {
       await machine.spawn([Deno.execPath(), "run", "-A", "--no-prompt", "--quiet", program], {
         stdout: "piped",
         stderr: "inherit",
-        env: { PCSCLITE_NO_BLOCKING: "1" },
+        env: { PCSCLITE_NO_BLOCKING: "1", DENO_NO_UPDATE_CHECK: "1" },
       }),
     );
     await watch.next("ready", 0);

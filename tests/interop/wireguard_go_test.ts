@@ -111,6 +111,7 @@ for (const { a: from, b: to } of COMBINATIONS) {
   labTest(`${from} and ${to}: 50 MB each way arrive unchanged`, async () => {
     await using lab = await Lab.open();
     const { a, b } = await pair(lab, { a: from, b: to });
+    assert.ok(await a.ping("10.7.0.2"), "so that b knows where a is");
     const file = `${lab.dir}/bulk`;
     await a.machine.sh(`head -c 50000000 /dev/urandom > ${file}`);
     const [sum] = (await a.machine.sh(`sha256sum ${file}`)).split(" ");
@@ -128,7 +129,7 @@ for (const { a: from, b: to } of COMBINATIONS) {
         return (await server.machine.run(["bash", "-c", probe])).code === 0;
       });
       const received = await client.machine.sh(
-        `curl -sS --max-time 60 http://${host}:8000/bulk | sha256sum`,
+        `set -o pipefail; curl -sS --max-time 60 http://${host}:8000/bulk | sha256sum`,
       );
       assert.equal(received.split(" ")[0], sum);
       await daemon.stop();

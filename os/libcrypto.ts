@@ -81,6 +81,7 @@ const KEY_LENGTH = 32n;
 const SECURE_HEAP_BYTES = 65536n;
 const SECURE_HEAP_UNIT = 32n;
 const ZERO_KEY = new Uint8Array(32);
+const EMPTY_HMAC_KEY = new Uint8Array(1);
 
 /** One thread's handle on libcrypto 3: what WireGuard needs of it. */
 export class Libcrypto {
@@ -160,10 +161,12 @@ export class Libcrypto {
 
   /** HMAC-BLAKE2s-256. */
   hmacBlake2s(out: Uint8Array, key: Uint8Array, data: Uint8Array): void {
+    // OpenSSL takes an empty key for "the last key"; a zero byte means the same to HMAC.
+    const given = key.length === 0 ? EMPTY_HMAC_KEY : buffer(key);
     this.#library.symbols.HMAC(
       this.#blake2s,
-      buffer(key),
-      key.length,
+      given,
+      given.length,
       buffer(data),
       BigInt(data.length),
       buffer(out),

@@ -78,7 +78,9 @@ export function split(
   const fits = udp
     ? version === 4 || version === 6
     : (type === GSO_TCP4 && version === 4) || (type === GSO_TCP6 && version === 6);
-  if (!fits || start < (version === 4 ? 20 : 40) || start + 20 > length) return false;
+  if (!fits || start < (version === 4 ? 20 : 40) || start + (udp ? 8 : 20) > length) {
+    return false;
+  }
   const transportLength = udp ? 8 : ((bytes[offset + start + 12] ?? 0) >> 4) * 4;
   const headerLength = start + transportLength;
   const size = header.segmentSize;

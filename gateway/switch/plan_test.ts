@@ -1,0 +1,198 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { SessionGrant } from "./grant.ts";
+import { DROP_REASONS, planRefresh, planRuleset } from "./plan.ts";
+import type { SwitchConfig } from "./scope.ts";
+
+const CONFIG: SwitchConfig = {
+  lan: { interface: "lan0", address: "192.168.80.1/24", address6: "fd80::1/64" },
+  internet: { interface: "wan0", dns: ["203.0.113.53", "2001:db8::53"] },
+  portal: { httpPort: 80, httpsPort: 443 },
+  panel: { host: "192.168.80.1", port: 8443 },
+};
+
+const GRANT: SessionGrant = {
+  interface: "sekisho0",
+  addresses: ["10.8.0.2/32", "fd08::2/128"],
+  networks: ["10.0.0.0/8", "fd00:1::/32"],
+  domains: ["office.example"],
+  dns: ["10.0.0.53"],
+  otherTraffic: "drop",
+  mtu: 1420,
+};
+
+/** A plan without indentation, and the lines of one of its blocks. */
+function planOf(
+  input: { grant?: SessionGrant; config?: Partial<SwitchConfig>; dnsGroup?: number },
+) {
+  const text = planRuleset({ ...input, config: { ...CONFIG, ...input.config } });
+  return {
+    text: text.replaceAll("\t", ""),
+    block: (head: string): string[] => {
+      const lines = text.replaceAll("\t", "").split("\n");
+      const start = lines.indexOf(`${head} {`);
+      assert.ok(start >= 0, `${head} is in the plan`);
+      return lines.slice(start + 1, lines.indexOf("}", start));
+    },
+  };
+}
+
+Deno.test("switch plan: one transaction that replaces the whole table", () => {
+  const { text } = planOf({});
+  assert.ok(
+    text.startsWith("add table inet sekisho\ndelete table inet sekisho\ntable inet sekisho {\n"),
+  );
+  for (const reason of DROP_REASONS) assert.ok(text.includes(`counter ${reason} { }`), reason);
+});
+
+Deno.test("switch plan: what a session changes, block by block", () => {
+  const direct: SessionGrant = { ...GRANT, otherTraffic: "direct" };
+  const table: [grant: SessionGrant | undefined, block: string, has: string, is: boolean][] = [
+    // Locked: no way out in any block.
+    [undefined, "chain outward", "goto refuse", true],
+    [undefined, "chain outward", "goto pass_out", false],
+    [undefined, "chain inward", "goto pass_in", false],
+    [undefined, "chain marking", "@destinations4", false],
+    [undefined, "chain redirecting", "th dport 53 ct mark set 0x5e62 redirect to :53", true],
+    [undefined, "chain redirecting", "tcp dport 80  redirect to :80", false],
+    [undefined, "chain redirecting", "tcp dport 80 redirect to :80", true],
+    [undefined, "chain deciding", "goto refuse", true],
+    [undefined, "set alive", "elements", false],
+    [undefined, "chain refuse", `meta nfproto ipv6 counter name "ipv6" goto answer`, true],
+    [undefined, "chain refuse", `counter name "terminal-to-outside" goto answer`, true],
+    // Up: the profile's destinations by the tunnel, others refused.
+    [GRANT, "set destinations4", "elements = { 10.0.0.0/8 }", true],
+    [GRANT, "set destinations6", "elements = { fd00:1::/32 }", true],
+    [GRANT, "chain outward", `meta nfproto ipv4 oifname "sekisho0" goto pass_out`, true],
+    [GRANT, "chain outward", `meta nfproto ipv6 oifname "sekisho0" goto pass_out`, true],
+    [GRANT, "chain outward", "@alive", false],
+    [GRANT, "chain inward", `iifname "sekisho0" ct state established,related goto pass_in`, true],
+    [GRANT, "chain inward", "wan0", false],
+    [GRANT, "chain redirecting", "redirect to :5380", true],
+    [GRANT, "chain redirecting", "tcp dport 80 fib daddr type local redirect to :80", true],
+    [GRANT, "chain refuse", `counter name "not-in-profile" goto answer`, true],
+    [GRANT, "chain masking", `oifname "sekisho0" meta nfproto ipv4 snat ip to 10.8.0.2`, true],
+    [GRANT, "chain masking", `oifname "sekisho0" meta nfproto ipv6 snat ip6 to fd08::2`, true],
+    [GRANT, "chain masking", "masquerade", false],
+    [GRANT, "set alive", "elements", false],
+    [GRANT, "chain forwarding", "maxseg size > 1380 tcp option maxseg size set 1380", true],
+    [GRANT, "chain forwarding", "maxseg size > 1360 tcp option maxseg size set 1360", true],
+    // Direct: only while the gateway lives.
+    [direct, "set alive", `elements = { "wan0" timeout 3s }`, true],
+    [direct, "chain outward", "oifname @alive goto pass_out", true],
+    [direct, "chain inward", `iifname "wan0" ct state established,related goto pass_in`, true],
+    [direct, "chain masking", `oifname "wan0" masquerade`, true],
+    [direct, "chain deciding", "th dport 853 goto refuse", true],
+    // A family without an address in the tunnel doesn't use it, nor anything else.
+    [{ ...GRANT, addresses: ["10.8.0.2"] }, "chain outward", "ipv6 oifname", false],
+    [{ ...GRANT, addresses: ["10.8.0.2"] }, "chain masking", "snat ip6", false],
+    // A resolver behind the tunnel is a destination; networks inside others are not listed twice.
+    [{ ...GRANT, networks: [] }, "set destinations4", "elements = { 10.0.0.53 }", true],
+    [
+      { ...GRANT, networks: ["10.1.0.0/16", "10.0.0.0/8"] },
+      "set destinations4",
+      "elements = { 10.0.0.0/8 }",
+      true,
+    ],
+    // The peer may speak first where its port is known.
+    [{ ...GRANT, tunnelPort: 51820 }, "chain from_internet", "udp dport 51820 accept", true],
+    [GRANT, "chain from_internet", "udp dport 51820", false],
+  ];
+  for (const [grant, block, has, is] of table) {
+    const lines = planOf(grant === undefined ? {} : { grant }).block(block);
+    const found = lines.some((line) => line.includes(has));
+    assert.equal(
+      found,
+      is,
+      `${grant?.otherTraffic ?? "locked"}: ${block}: ${has}\n${lines.join("\n")}`,
+    );
+  }
+});
+
+Deno.test("switch plan: an outward packet never passes for being of a known connection", () => {
+  for (const otherTraffic of ["drop", "direct"] as const) {
+    const plan = planOf({ grant: { ...GRANT, otherTraffic } });
+    for (const block of ["chain outward", "chain deciding", "chain forwarding"]) {
+      assert.ok(!plan.block(block).some((line) => line.includes("ct state")), block);
+    }
+    const outward = plan.block("chain outward");
+    const tunnelOnly = outward.findIndex((line) => line.includes("tunnel-down"));
+    const direct = outward.findIndex((line) => line.includes("@alive"));
+    assert.ok(
+      direct === -1 || tunnelOnly < direct,
+      "marked packets are gone before direct ones go",
+    );
+    assert.equal(outward.at(-1), "goto refuse");
+  }
+  assert.match(planOf({}).block("chain forwarding")[0] ?? "", /hook forward .* policy drop;/);
+  assert.match(planOf({}).block("chain entering")[0] ?? "", /hook input .* policy drop;/);
+});
+
+Deno.test("switch plan: the box's own DNS is held to the session", () => {
+  assert.ok(!planOf({}).text.includes("skgid"));
+  const locked = planOf({ dnsGroup: 30 });
+  assert.deepEqual(locked.block("chain asking"), [`counter name "dns" drop`]);
+  assert.ok(
+    locked.block("chain leaving").includes(
+      `meta skgid 30 oifname != { "lan0", "lo" } goto asking`,
+    ),
+  );
+  const direct = planOf({ dnsGroup: 30, grant: { ...GRANT, otherTraffic: "direct" } });
+  assert.deepEqual(direct.block("chain asking"), [
+    "oifname @alive ip daddr { 203.0.113.53 } meta l4proto { tcp, udp } th dport 53 accept",
+    "oifname @alive ip6 daddr { 2001:db8::53 } meta l4proto { tcp, udp } th dport 53 accept",
+    `counter name "dns" drop`,
+  ]);
+});
+
+Deno.test("switch plan: other ports and a LAN without IPv6", () => {
+  const plan = planOf({
+    config: {
+      portal: { httpPort: 8080, httpsPort: 8444 },
+      panel: { host: "192.168.80.1", port: 9443 },
+      lan: { interface: "lan0", address: "192.168.80.1/24" },
+    },
+  });
+  assert.ok(plan.block("chain from_lan").includes("tcp dport { 8080, 8444, 9443 } accept"));
+  assert.ok(
+    plan.block("chain redirecting").includes(
+      "fib daddr type local tcp dport 443 redirect to :8444",
+    ),
+  );
+  assert.ok(plan.block("set lan6").includes("elements = { fe80::/10 }"));
+});
+
+Deno.test("switch plan: text that is no address or interface never gets into a ruleset", () => {
+  const bad: Partial<SessionGrant>[] = [
+    { interface: `x" accept; "` },
+    { interface: "" },
+    { interface: "a-name-that-is-too-long" },
+    { networks: ["10.0.0.0/8 }\n"] },
+    { networks: ["office.example"] },
+    { addresses: ["10.8.0.2/33"] },
+    { dns: ["10.0.0.53; accept"] },
+  ];
+  for (const part of bad) {
+    assert.throws(() => planOf({ grant: { ...GRANT, ...part } }), TypeError, JSON.stringify(part));
+  }
+  fc.assert(fc.property(fc.string(), (text) => {
+    try {
+      const plan = planOf({ grant: { ...GRANT, networks: [text] } });
+      assert.match(
+        plan.block("set destinations4").join() + plan.block("set destinations6").join(),
+        /^[\w ,;={}.:/]*$/,
+      );
+    } catch (error) {
+      assert.ok(error instanceof TypeError, String(error));
+    }
+  }));
+});
+
+Deno.test("switch plan: refreshing makes the guard's element anew in one transaction", () => {
+  assert.equal(
+    planRefresh(CONFIG),
+    'add element inet sekisho alive { "wan0" timeout 3s }\n' +
+      'delete element inet sekisho alive { "wan0" }\n' +
+      'add element inet sekisho alive { "wan0" timeout 3s }\n',
+  );
+});

@@ -9,8 +9,8 @@ import {
   makeAuthority,
   makeServer,
   type NameLimits,
+  privateKeyPem,
 } from "./certificate.ts";
-import { pem } from "./der.ts";
 
 const DAY_MS = 86_400_000;
 const AUTHORITY_DAYS = 3650;
@@ -65,7 +65,7 @@ async function newAuthority(
 ): Promise<Pair> {
   const keys = await newKeys();
   const subject = `Sekisho ${config.name} authority ${crypto.randomUUID().slice(0, 8)}`;
-  const der = await makeAuthority(
+  const certificate = await makeAuthority(
     {
       ...dates(now, AUTHORITY_DAYS),
       subject,
@@ -76,7 +76,7 @@ async function newAuthority(
     },
     limits,
   );
-  return await save(dir, { file: "authority", der, key: keys.privateKey });
+  return await save(dir, { file: "authority", certificate, key: keys.privateKey });
 }
 
 async function newServer(
@@ -85,7 +85,7 @@ async function newServer(
 ): Promise<Pair> {
   const issuer = new X509Certificate(authority.pem);
   const keys = await newKeys();
-  const der = await makeServer(
+  const certificate = await makeServer(
     {
       ...dates(now, SERVER_DAYS),
       subject: names[0] ?? PRIVATE_DOMAIN,
@@ -96,7 +96,7 @@ async function newServer(
     },
     names,
   );
-  return await save(dir, { file: "server", der, key: keys.privateKey });
+  return await save(dir, { file: "server", certificate, key: keys.privateKey });
 }
 
 /** The pair on disk if it is whole and good enough. */
@@ -178,6 +178,10 @@ async function newKeys(): Promise<CryptoKeyPair> {
   return await crypto.subtle.generateKey(P256, true, ["sign", "verify"]);
 }
 
+async function exportPrivate(key: CryptoKey): Promise<ArrayBuffer> {
+  return await crypto.subtle.exportKey("pkcs8", key);
+}
+
 async function importPrivate(key: string): Promise<CryptoKey> {
   return await crypto.subtle.importKey("pkcs8", fromPem(key), P256, true, ["sign"]);
 }
@@ -205,10 +209,9 @@ function fromPem(text: string): Uint8Array<ArrayBuffer> {
 /** Certificate last: a pair is only taken when both fit. */
 async function save(
   dir: string,
-  { file, der, key }: { file: string; der: Uint8Array; key: CryptoKey },
+  { file, certificate, key }: { file: string; certificate: string; key: CryptoKey },
 ): Promise<Pair> {
-  const pkcs8 = new Uint8Array(await crypto.subtle.exportKey("pkcs8", key));
-  const pair = { pem: pem("CERTIFICATE", der), key: pem("PRIVATE KEY", pkcs8) };
+  const pair = { pem: certificate, key: privateKeyPem(await exportPrivate(key)) };
   await replace(`${dir}/${file}.key`, pair.key, 0o600);
   await replace(`${dir}/${file}.crt`, pair.pem, 0o644);
   return pair;

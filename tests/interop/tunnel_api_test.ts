@@ -1,0 +1,159 @@
+/** The tunnel as the engine and the hub use it, against the stock peer. */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import type { DeviceStatus } from "../../tunnel/api.ts";
+import { Lab } from "../lab/lab.ts";
+import type { Machine, Running } from "../lab/machine.ts";
+import { labTest } from "../lab/needs.ts";
+import { newKeys, twoMachines, until, WireguardEnd } from "./wireguard.ts";
+
+const END = fileURLToPath(import.meta.resolve("./api_end.ts"));
+
+/** One `api_end.ts` and what it says. */
+class ApiEnd {
+  readonly process: Running;
+  readonly #lines: ReadableStreamDefaultReader<string>;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  #said = "";
+
+  private constructor(process: Running) {
+    this.process = process;
+    this.#lines = process.child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    this.#writer = process.child.stdin.getWriter();
+  }
+
+  static async start(machine: Machine, args: readonly string[]): Promise<ApiEnd> {
+    const end = new ApiEnd(
+      await machine.spawn([Deno.execPath(), "run", "-A", "--no-check", END, ...args], {
+        stdin: "piped",
+        stdout: "piped",
+        stderr: "inherit",
+      }),
+    );
+    await end.#line();
+    await machine.sh("ip addr add 10.7.0.1/24 dev wg0; ip link set wg0 up");
+    return end;
+  }
+
+  async ask<Answer>(word: string): Promise<Answer> {
+    await this.#writer.write(new TextEncoder().encode(`${word}\n`));
+    return JSON.parse(await this.#line()) as Answer;
+  }
+
+  async #line(): Promise<string> {
+    while (!this.#said.includes("\n")) {
+      const { value, done } = await this.#lines.read();
+      if (done) throw new Error("The tunnel's process has ended");
+      this.#said += value;
+    }
+    const [line = "", ...rest] = this.#said.split("\n");
+    this.#said = rest.join("\n");
+    return line;
+  }
+}
+
+async function withPeer(
+  lab: Lab,
+  args: readonly string[],
+): Promise<{ end: ApiEnd; machine: Machine; peer: WireguardEnd }> {
+  const { a, b } = await twoMachines(lab);
+  const peer = await WireguardEnd.start(b, { implementation: "wireguard-go" });
+  await peer.address("10.7.0.2/24");
+  const keys = await newKeys(a);
+  await peer.peer(keys, "allowed-ips 10.7.0.1/32");
+  const end = await ApiEnd.start(a, [
+    ...[keys.privateKey, peer.keys.publicKey, "192.0.2.2:51820"],
+    ...args,
+  ]);
+  return { end, machine: a, peer };
+}
+
+const pinged = async (machine: Machine, address: string) =>
+  (await machine.run(["ping", "-c", "1", "-W", "5", address])).code === 0;
+
+interface Closed {
+  readonly milliseconds: number;
+  readonly wiped: boolean;
+  readonly reason: unknown;
+}
+
+interface Keys {
+  readonly used: boolean;
+  readonly asked: number;
+  readonly mostAtOnce: number;
+}
+
+labTest(
+  "session keys are in the given memory while it is up, and nowhere in it after",
+  async () => {
+    await using lab = await Lab.open();
+    const { end, machine } = await withPeer(lab, ["local"]);
+    assert.equal((await end.ask<Keys>("keys")).used, false);
+    assert.ok(await pinged(machine, "10.7.0.2"));
+    assert.equal((await end.ask<Keys>("keys")).used, true);
+    const status = await end.ask<DeviceStatus>("status");
+    assert.equal(status.peers[0]?.sessionAlive, true);
+    const closed = await end.ask<Closed>("close");
+    assert.deepEqual(closed.reason, { kind: "closed" });
+    assert.ok(closed.wiped);
+    assert.ok(closed.milliseconds < 1000, `${closed.milliseconds} ms`);
+    assert.notEqual((await machine.run(["ip", "link", "show", "wg0"])).code, 0);
+  },
+);
+
+labTest("a card that takes 150 ms: initiator and responder, one question at a time", async () => {
+  await using lab = await Lab.open();
+  const { end, machine, peer } = await withPeer(lab, ["card", "150"]);
+  assert.ok(await pinged(machine, "10.7.0.2"));
+  const first = await end.ask<Keys>("keys");
+  assert.deepEqual([first.asked, first.mostAtOnce], [2, 1]);
+  // The stock side forgets the session, so it must call.
+  const keys = await peer.machine.sh("wg show wg0 peers");
+  await peer.machine.sh(`wg set wg0 peer ${keys.trim()} remove`);
+  await peer.machine.sh(
+    `wg set wg0 peer ${keys.trim()} allowed-ips 10.7.0.1/32 endpoint 192.0.2.1:51820`,
+  );
+  await until("the stock side's call", () => pinged(peer.machine, "10.7.0.1"));
+  const second = await end.ask<Keys>("keys");
+  assert.ok(second.asked >= 4);
+  assert.equal(second.mostAtOnce, 1);
+  assert.equal((await end.ask<DeviceStatus>("status")).identity, "remote");
+  assert.ok((await end.ask<Closed>("close")).wiped);
+});
+
+labTest(
+  "a bad wire (doubled, cut, turned, replayed, garbage): no packet twice, all counted",
+  async () => {
+    await using lab = await Lab.open();
+    const { end, machine, peer } = await withPeer(lab, ["local"]);
+    const relay = fileURLToPath(import.meta.resolve("./bad_wire.ts"));
+    await machine.spawn(
+      [
+        Deno.execPath(),
+        "run",
+        "-A",
+        "--no-check",
+        "--unstable-net",
+        relay,
+        "4000",
+        "192.0.2.1:51820",
+      ],
+      { stderr: "inherit" },
+    );
+    const caller = (await peer.machine.sh("wg show wg0 peers")).trim();
+    await until("the relay", async () => {
+      await peer.machine.sh(`wg set wg0 peer ${caller} endpoint 192.0.2.1:4000`);
+      return await pinged(peer.machine, "10.7.0.1");
+    });
+    const words = ["ping", "-c", "50", "-i", "0.02", "-W", "5", "10.7.0.1"];
+    const { stdout } = await peer.machine.run(words);
+    assert.match(stdout, / 0% packet loss/);
+    assert.doesNotMatch(stdout, /DUP|duplicates/);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const { drops } = await end.ask<DeviceStatus>("status");
+    assert.ok(drops.replayed >= 90, `replayed ${drops.replayed}`);
+    assert.ok(drops.authentication >= 20, `authentication ${drops.authentication}`);
+    assert.ok(drops.malformed >= 10, `malformed ${drops.malformed}`);
+    assert.ok(drops.unknownIndex >= 5, `unknown index ${drops.unknownIndex}`);
+  },
+);

@@ -47,6 +47,11 @@ export function formatNetwork(network: IpNetwork): string {
   return network.prefix === network.bytes.length * 8 ? address : `${address}/${network.prefix}`;
 }
 
+/** The bits that a prefix length keeps, as bytes: 255.255.255.0 for an IPv4 /24. */
+export function maskOf({ bytes, prefix }: IpNetwork): Uint8Array {
+  return bytes.map((_, i) => (0xff << (8 - Math.min(8, Math.max(0, prefix - 8 * i)))) & 0xff);
+}
+
 /** Whether every address of `inner` is in `outer`. */
 export function contains(outer: IpNetwork, inner: IpNetwork): boolean {
   if (outer.family !== inner.family || outer.prefix > inner.prefix) return false;
@@ -56,19 +61,26 @@ export function contains(outer: IpNetwork, inner: IpNetwork): boolean {
 
 /** The same addresses with no network inside another, in the order given. */
 export function withoutOverlaps(networks: readonly IpNetwork[]): IpNetwork[] {
-  return networks.filter((one, i) =>
-    !networks.some((other, j) => {
-      if (i === j || !contains(other, one)) return false;
-      return other.prefix < one.prefix || j < i; // of equal ones the first stays
-    })
-  );
+  // Sorted by first address and then the widest first, a network lies inside the last one kept or in none.
+  const sorted = networks.map((network) => ({ network, key: sortKey(network) }))
+    .sort((a, b) => a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
+  const kept = new Set<IpNetwork>();
+  let last: IpNetwork | undefined;
+  for (const { network } of sorted) {
+    if (last !== undefined && contains(last, network)) continue;
+    kept.add(network);
+    last = network;
+  }
+  return networks.filter((network) => kept.has(network));
 }
 
-function masked({ bytes, prefix }: IpNetwork): Uint8Array {
-  return bytes.map((byte, i) => {
-    const kept = Math.min(8, Math.max(0, prefix - 8 * i));
-    return byte & (0xff << (8 - kept)) & 0xff;
-  });
+function sortKey(network: IpNetwork): string {
+  return `${network.family} ${masked(network).toHex()} ${String(network.prefix).padStart(3, "0")}`;
+}
+
+function masked(network: IpNetwork): Uint8Array {
+  const mask = maskOf(network);
+  return network.bytes.map((byte, i) => byte & (mask[i] ?? 0));
 }
 
 function groups(text: string): number[] {

@@ -72,3 +72,17 @@ Deno.test("ip network: overlaps go, the widest stay", () => {
     "192.0.2.1",
   ]);
 });
+
+Deno.test("ip network: what is left covers the same, and nothing twice", () => {
+  const network = fc.tuple(
+    fc.constantFrom("10.0.0.0", "10.0.0.128", "10.0.1.0", "fd00::", "::"),
+    fc.integer({ min: 0, max: 32 }),
+  ).map(([address, prefix]) => parse(`${address}/${prefix}`));
+  fc.assert(fc.property(fc.array(network, { maxLength: 12 }), (given) => {
+    const left = withoutOverlaps(given);
+    for (const one of given) assert.ok(left.some((other) => contains(other, one)));
+    for (const one of left) {
+      assert.equal(left.filter((other) => contains(other, one)).length, 1);
+    }
+  }));
+});

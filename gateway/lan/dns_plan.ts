@@ -6,7 +6,7 @@
  * lets terminals go). Source: dnsmasq(8); RFC 8910 (portal announced by DHCP).
  */
 import { isIPv4, isIPv6 } from "node:net";
-import { formatNetwork, parseNetwork } from "../../os/ip_network.ts";
+import { formatAddress, formatNetwork, maskOf, parseNetwork } from "../../os/ip_network.ts";
 import type { GatewayConfig } from "../config/gateway_config.ts";
 import type { SessionGrant } from "../switch/grant.ts";
 import { SESSION_DNS_PORT, TABLE } from "../switch/numbers.ts";
@@ -127,11 +127,10 @@ function nftSets(): string {
   return `4#${table}#learned4,6#${table}#learned6`;
 }
 
-function netmask(network: string): string {
-  const prefix = parseNetwork(network)?.prefix ?? 24;
-  return [0, 1, 2, 3].map((i) => {
-    return (0xff << (8 - Math.min(8, Math.max(0, prefix - 8 * i)))) & 0xff;
-  }).join(".");
+function netmask(text: string): string {
+  const network = parseNetwork(text);
+  if (network === undefined) throw new TypeError(`Cannot plan the LAN: ${text} is no network`);
+  return formatAddress(maskOf(network));
 }
 
 function domain(text: string): string {

@@ -40,9 +40,10 @@ export class NftablesSwitch implements Switch, Disposable {
   apply(grant: SessionGrant | undefined): void {
     const plan = planRuleset({ config: this.#config, grant, dnsGroup: this.#dnsGroup });
     if (this.#applied) {
-      this.#nftables.check(plan);
-      // Cut first (0.1 ms), then count and replace: an emptied chain ends in the default drop.
-      this.#nftables.run(`flush chain ${TABLE} outward\nflush chain ${TABLE} inward\n`);
+      // Locking cuts first (0.1 ms), then counts: an emptied chain ends in the default drop.
+      if (grant === undefined) {
+        this.#nftables.run(`flush chain ${TABLE} outward\nflush chain ${TABLE} inward\n`);
+      }
       this.#keepCounts();
     }
     this.#nftables.run(plan);

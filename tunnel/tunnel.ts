@@ -22,7 +22,7 @@ const KEY_LENGTH = 32;
 
 /** Starts the worker of a tunnel that will be wanted soon, and loads its code. */
 export function prepareTunnel(): PreparedTunnel {
-  return new WorkerLink();
+  return new WorkerLink({ warmUp: true });
 }
 
 /**
@@ -45,7 +45,9 @@ export async function startTunnel(options: TunnelOptions): Promise<Tunnel> {
     ...(peers === undefined ? {} : { peers }),
   };
   const wireConfig = readConfig(config);
-  const link = options.prepared instanceof WorkerLink ? options.prepared : new WorkerLink();
+  const link = options.prepared instanceof WorkerLink
+    ? options.prepared
+    : new WorkerLink({ warmUp: false });
   link.onEvent = options.onEvent ?? (() => {});
   if (identity?.kind === "remote") link.remote = identity;
   try {
@@ -123,7 +125,7 @@ class WorkerLink implements PreparedTunnel {
   #ended = false;
   readonly #resolveClosed: (reason: CloseReason) => void;
 
-  constructor() {
+  constructor(parts: { warmUp: boolean }) {
     const { promise, resolve } = Promise.withResolvers<CloseReason>();
     this.closed = promise;
     this.#resolveClosed = resolve;
@@ -137,7 +139,9 @@ class WorkerLink implements PreparedTunnel {
       this.#end({ kind: "failed", message: `Cannot carry packets: ${event.message}` });
     };
     const sent = this.#sent.buffer as SharedArrayBuffer;
-    this.#worker.postMessage({ type: "hello", wake: this.#wake, sent } satisfies ToWorker);
+    const { warmUp } = parts;
+    const hello: ToWorker = { type: "hello", wake: this.#wake, sent, warmUp };
+    this.#worker.postMessage(hello);
   }
 
   request(request: Request): Promise<DeviceStatus | undefined> {

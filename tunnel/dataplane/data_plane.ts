@@ -24,7 +24,6 @@ import type { Crypto } from "../protocol/crypto.ts";
 import { Device, type PeerChange } from "../protocol/device.ts";
 import { Endpoint } from "../protocol/endpoint.ts";
 import { KeyPool, type KeySlot } from "../protocol/key_pool.ts";
-import { bestCrypto } from "../protocol/native.ts";
 import type { CoreEvent, Outside } from "../protocol/outside.ts";
 import type { Peer } from "../protocol/peer.ts";
 import { Arena, FROM_TUN, FROM_UDP, IN_END, IN_START, OUT_END, OUT_START } from "./arena.ts";
@@ -105,11 +104,11 @@ export class DataPlane implements Outside {
   #announcements: number[] = [];
   #stopping: CloseReason | undefined;
 
-  constructor(options: WireOptions, parts: { wake: number; owner: Owner }) {
+  constructor(options: WireOptions, parts: { wake: number; crypto: Crypto; owner: Owner }) {
     this.#options = options;
     this.#owner = parts.owner;
     this.#wake = parts.wake;
-    this.#crypto = bestCrypto();
+    this.#crypto = parts.crypto;
     this.#memory = {
       bytes: this.#arena.bytes,
       words: new Uint32Array(this.#arena.bytes.buffer),
@@ -172,9 +171,10 @@ export class DataPlane implements Outside {
 
   /** Wipes all keys and closes everything. */
   close(): void {
+    // Keys first: taking the interface down takes the kernel some ten milliseconds.
+    this.#releaseKeys();
     this.#closeSockets();
     this.#tun.close();
-    this.#releaseKeys();
   }
 
   /** Throws PortError if the port can't be had; then nothing was changed. */

@@ -48,7 +48,13 @@ export type Request =
 
 /** To the worker. Each is counted in shared memory, and the worker woken by its eventfd. */
 export type ToWorker =
-  | { readonly type: "hello"; readonly wake: number; readonly sent: SharedArrayBuffer }
+  | {
+    readonly type: "hello";
+    readonly wake: number;
+    readonly sent: SharedArrayBuffer;
+    /** There is time to get ready. */
+    readonly warmUp: boolean;
+  }
   | { readonly type: "request"; readonly id: number; readonly request: Request }
   | { readonly type: "dh"; readonly id: number; readonly done: boolean };
 

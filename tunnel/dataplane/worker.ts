@@ -1,6 +1,8 @@
 /** The data-plane thread. It blocks in poll(2); a message to it is announced through an eventfd. */
 import type { CloseReason } from "../api.ts";
 import { DataPlane, PortError } from "./data_plane.ts";
+import { warmUp } from "./warm_up.ts";
+import { bestCrypto } from "../protocol/native.ts";
 import type { FromWorker, Request, ToWorker } from "./messages.ts";
 
 interface WorkerScope {
@@ -12,6 +14,7 @@ interface WorkerScope {
 const scope = self as unknown as WorkerScope;
 const tell = (message: FromWorker) => scope.postMessage(message);
 
+const library = bestCrypto();
 let wake = -1;
 let sent: Int32Array = new Int32Array(1);
 let received = 0;
@@ -22,6 +25,7 @@ scope.onmessage = ({ data }) => {
   if (data.type === "hello") {
     wake = data.wake;
     sent = new Int32Array(data.sent);
+    if (data.warmUp) warmUp(library);
     return;
   }
   received++;
@@ -52,6 +56,7 @@ function handle(id: number, request: Request): void {
   if (request.type === "start") {
     plane = new DataPlane(request.options, {
       wake,
+      crypto: library,
       owner: {
         event: (event) => tell({ type: "event", event }),
         requestDh: (dhId, { peerPublicKey, answer }) =>

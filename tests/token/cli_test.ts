@@ -163,6 +163,10 @@ labTest("wrong usage is 2, what can't be done is 1, each with one line", async (
 
   await token(["issuer-key", "--out", `${dir}/issuer`]);
   const issue = ["issue", "--issuer", `${dir}/issuer`, "--from", `${dir}/wrong.toml`];
+  await Deno.writeTextFile(`${dir}/alice.toml`, ALICE);
+  const alice = ["issue", "--issuer", `${dir}/issuer`, "--from", `${dir}/alice.toml`];
+  assert.match(await line([...alice, "--recovery", "age1xyz"], 2), /no age recipient/);
+  assert.match(await line([...alice, "--peer-out", `${dir}/issuer`], 1), /there already/);
   const wrong: [string, RegExp][] = [
     ["client_id = ", /line 1: it is no TOML/],
     ["client_id = 7", /wrong.toml: client_id: expected text/],

@@ -173,6 +173,28 @@ labTest("when pcscd dies the card counts as gone", async () => {
   await assert.rejects(listReaders(), { fault: "no-service" });
 });
 
+labTest("a pcscd that hangs counts as gone, and is found again when it goes on", async () => {
+  await using lab = await ReaderLab.open();
+  const pcscd = await lab.startService();
+  await lab.startCard();
+  const seen = new Seen();
+  const monitor = startReaderMonitor(seen);
+  await seen.until("the card is seen", () => seen.first?.card === "present");
+  const session = await openCard(pcscd.readerName, { timeoutMs: 500 });
+  pcscd.running.signal("SIGSTOP");
+  await assert.rejects(selectPiv(session), CardSilentError);
+  await session.removed;
+  await seen.until("the loss is noticed", () => seen.errors.length === 1);
+  await assert.rejects(openCard(pcscd.readerName), { fault: "no-service" });
+  await session.close();
+  pcscd.running.signal("SIGCONT");
+  // nsenter, pcscd's parent, stops itself when its child is stopped.
+  pcscd.running.child.kill("SIGCONT");
+  await seen.until("the card is seen again", () => seen.first?.card === "present");
+  await use(pcscd.readerName);
+  await monitor.stop();
+});
+
 class Seen {
   readers: readonly ReaderState[] = [];
   changes = 0;

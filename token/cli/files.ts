@@ -19,6 +19,17 @@ export async function readText(path: string): Promise<string> {
   return new TextDecoder().decode(await readBytes(path));
 }
 
+/** Fails early where {@linkcode writeSecret} would fail late. */
+export function mustBeNew(path: string | undefined): void {
+  try {
+    if (path !== undefined) Deno.lstatSync(path);
+    else return;
+  } catch {
+    return;
+  }
+  throw new CommandError(`Cannot write ${path}: it is there already; choose another name`);
+}
+
 /** Writes a new file that only its owner can read; never over one that is there. */
 export async function writeSecret(path: string, content: Uint8Array | string): Promise<void> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;

@@ -1,4 +1,5 @@
 /** What `issue` and `import` have in common: from fields and keys to a card that carries them. */
+import { Encrypter } from "age-encryption";
 import { ulid } from "ulid";
 import { stringify } from "smol-toml";
 import { readHead, writeProfileToCard } from "../profile/carrier.ts";
@@ -11,7 +12,7 @@ import { type OpenedCard, withCard } from "./card.ts";
 import { beAdministrator, onCardKey, readSlot, sealingKey } from "./card_keys.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import type { Fields } from "./fields.ts";
-import { readBytes, writeSecret } from "./files.ts";
+import { mustBeNew, readBytes, writeSecret } from "./files.ts";
 import { issuerOf } from "./issuer_key.ts";
 import type { FlagKinds, Given } from "./options.ts";
 
@@ -62,6 +63,7 @@ export async function writeProfile(
   const { keys } = content;
   const issuer = await issuerOf(given);
   const outputs = outputsOf(given, keys);
+  checkRecovery(given.list("recovery"));
   const password = await backupPassword(given);
   try {
     await withCard(given.text("reader"), async (card) => {
@@ -208,11 +210,23 @@ async function backupPassword(given: Given): Promise<Uint8Array | undefined> {
   return password;
 }
 
+function checkRecovery(recipients: readonly string[]): void {
+  for (const recipient of recipients) {
+    try {
+      new Encrypter().addRecipient(recipient);
+    } catch {
+      throw new UsageError(`Cannot seal to ${recipient}: it is no age recipient (age-keygen -y)`);
+    }
+  }
+}
+
 /** Decides where the hub's part goes before anything is written. */
 function outputsOf(given: Given, keys: ClientKeys): (profile: Profile) => Promise<void> {
   const peerPath = given.text("peer-out");
   const pskPath = given.text("psk-out") ?? (peerPath === undefined ? undefined : `${peerPath}.psk`);
   const { presharedKey } = keys;
+  const kept = presharedKey === undefined ? undefined : pskPath;
+  for (const path of [peerPath, kept, given.text("backup-out")]) mustBeNew(path);
   return async (profile) => {
     if (presharedKey !== undefined && pskPath !== undefined) {
       await writeSecret(pskPath, `${presharedKey.toBase64()}\n`);

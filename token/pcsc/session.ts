@@ -10,6 +10,7 @@ import { cString, ReaderStates } from "./reader_states.ts";
 import type { CardSession, Disposition, OpenCardOptions, ReaderState } from "./types.ts";
 import { watchRemoval } from "./removal.ts";
 import { CODE, DISPOSITION, PROTOCOL, SHARE_EXCLUSIVE } from "./winscard.ts";
+import { within } from "./within.ts";
 
 const DEFAULT_TIMEOUT_MS = 5000;
 
@@ -244,17 +245,4 @@ function silence(timeoutMs: number): CardSilentError {
 async function giveBack(link: Link, disposition: Disposition): Promise<void> {
   await finish(pcsc().SCardDisconnect(link.handle, DISPOSITION[disposition]), link);
   await link.context.release();
-}
-
-/** The result, or `undefined` when it took longer. */
-async function within<T>(timeoutMs: number, work: Promise<T>): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), timeoutMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

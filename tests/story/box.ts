@@ -91,11 +91,10 @@ export class Box implements AsyncDisposable {
     let over = false;
     void this.#gateway.status.then(() => over = true);
     const health = ["curl", "-sk", "-m", "2", "-o", "/dev/null", `${this.portal}/api/portal`];
-    for (let waited = 0; (await this.machine.run(health)).code !== 0; waited += 50) {
+    const end = Date.now() + START_LIMIT_MS;
+    while ((await this.machine.run(health)).code !== 0) {
       if (over) throw new Error(`The gateway of ${this.machine.name} ended; see its own message`);
-      if (waited > START_LIMIT_MS) {
-        throw new Error(`The portal of ${this.machine.name} does not answer`);
-      }
+      if (Date.now() > end) throw new Error(`The portal of ${this.machine.name} does not answer`);
       await sleep(50);
     }
   }

@@ -50,6 +50,8 @@ export type Outcome =
   | { readonly id: number; readonly error: string };
 
 const DEFAULT_TIMEOUT_MS = 20_000;
+/** On top of an errand's own bound, for what does not keep to it. */
+const GRACE_MS = 10_000;
 
 const errands: Errands = {
   async open({ url, ca, method, headers, body, timeoutMs }) {
@@ -66,7 +68,7 @@ const errands: Errands = {
 
   async download({ url, timeoutMs }) {
     const start = performance.now();
-    const response = await request(url, { timeoutMs: timeoutMs ?? 120_000 });
+    const response = await request(url, { timeoutMs });
     if (!response.ok || response.body === null) throw new Error(`status ${response.status}`);
     const hash = createHash("sha256");
     let bytes = 0;
@@ -140,14 +142,22 @@ if (import.meta.main) {
 }
 
 async function run({ id, errand, what }: Order): Promise<Outcome> {
+  const { timeoutMs = DEFAULT_TIMEOUT_MS } = what as { timeoutMs?: number };
+  const patience = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => patience.reject(new Error("it does not end")),
+    timeoutMs + GRACE_MS,
+  );
   try {
     const work = errands[errand] as (what: unknown) => Promise<unknown>;
-    return { id, result: await work(what) };
+    return { id, result: await Promise.race([work(what), patience.promise]) };
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error
       ? ` (${error.cause.message})`
       : "";
     return { id, error: `${error instanceof Error ? error.message : error}${cause}` };
+  } finally {
+    clearTimeout(timer);
   }
 }
 

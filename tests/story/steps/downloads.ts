@@ -32,6 +32,7 @@ export async function download(world: World): Promise<void> {
   let ended = false;
   const paced = terminal.do("download", {
     url: `${OFFICE_URL}big?seed=${PACED.seed}&size=${PACED.size}&rate=${PACED.rate}`,
+    timeoutMs: 120_000,
   }).finally(() => ended = true);
   await sleep(1000);
   const { renumbered, line } = box.site.plan;

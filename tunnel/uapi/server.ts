@@ -128,13 +128,22 @@ export class UapiServer implements ShownSecrets {
 
   async #set(body: Uint8Array): Promise<number> {
     if (!this.#writable) return EPERM;
+    let request: SetRequest | undefined;
     try {
-      const request = parseSet(body, this.#store);
+      request = parseSet(body, this.#store);
       await this.#tunnel.set(request.config);
-      await this.#keep(request);
-      return 0;
     } catch (error) {
+      if (request !== undefined) this.#wipe(request);
       return error instanceof TunnelConfigError ? ERRNO[error.code] : EIO;
+    }
+    await this.#keep(request);
+    return 0;
+  }
+
+  /** The secrets of a request that was refused. */
+  #wipe({ privateKey, presharedKeys }: SetRequest): void {
+    for (const key of [privateKey, ...presharedKeys.values()]) {
+      if (key !== undefined && key !== "none") this.#store.release(key);
     }
   }
 

@@ -1,19 +1,26 @@
 /**
  * An onlooker in a gateway's namespaces: writes down when the PC/SC service says that a card came
- * or went, and when the engines that ran at a removal were gone. One JSON object a line; times are
+ * or went, and when the engines of a card that was pulled were gone. One JSON object a line; times are
  * Unix milliseconds with fractions. It asks the service itself, as the gateway does.
  */
 import { startReaderMonitor } from "../../token/pcsc/monitor.ts";
 
 export type Observation =
   | { readonly seen: "ready" | "card-in" | "card-out"; readonly at: number }
-  /** No engine is left of those that ran when the card went; `engines` says how many that were. */
+  /** No engine is left of those that ran since the card came; `engines` says how many that were. */
   | { readonly seen: "engines-gone"; readonly at: number; readonly engines: number };
 
 const POLL_MS = 1;
+/** How often it looks which engines run while a card is in. */
+const LOOK_MS = 100;
 
 if (import.meta.main) {
   let present: boolean | undefined;
+  // An engine hears of a removal when we do and may be gone before we look: known in advance.
+  let known = new Set<number>();
+  setInterval(() => {
+    if (present) known = known.union(new Set(enginePids()));
+  }, LOOK_MS);
   startReaderMonitor({
     onChange(readers) {
       const now = readers.some((reader) => reader.card === "present");
@@ -21,7 +28,8 @@ if (import.meta.main) {
       if (now !== (present ?? false)) {
         const at = clock();
         say({ seen: now ? "card-in" : "card-out", at });
-        if (!now) watchEngines();
+        if (!now) watchEngines([...known.union(new Set(enginePids()))]);
+        known = new Set();
       }
       present = now;
     },
@@ -29,8 +37,7 @@ if (import.meta.main) {
   });
 }
 
-function watchEngines(): void {
-  const engines = enginePids();
+function watchEngines(engines: readonly number[]): void {
   const timer = setInterval(() => {
     if (engines.some(lives)) return;
     clearInterval(timer);

@@ -4,7 +4,7 @@
  */
 import { CardGarbledError, CardGoneError, CardSilentError } from "../apdu/channel.ts";
 import { PcscContext } from "./context.ts";
-import { faultOf, pcscError } from "./faults.ts";
+import { pcscError } from "./faults.ts";
 import { finish, pcsc } from "./library.ts";
 import { cString, ReaderStates } from "./reader_states.ts";
 import type { CardSession, Disposition, OpenCardOptions, ReaderState } from "./types.ts";
@@ -225,7 +225,6 @@ class Session implements CardSession {
       this.#over ??= "silent";
       throw silence(this.#timeoutMs);
     }
-    if (faultOf(code) === "failed") throw pcscError("use the card", code);
     this.#over ??= "gone";
     throw gone(code);
   }

@@ -156,15 +156,17 @@ function startProcess({ configFile, identity, title }: DaemonOptions): Deno.Chil
     ...["--inh-caps", CAPABILITIES, "--ambient-caps", CAPABILITIES],
     ...["--bounding-set", CAPABILITIES, "--no-new-privs"],
   ];
-  const asRoot = identity === undefined ? ["--user=root", "--group=root"] : [];
+  // Without ids of its own it must not even try to change them, which is what its debug mode means.
+  const stay = identity === undefined
+    ? ["--no-daemon", "--user=root", "--group=root"]
+    : ["--keep-in-foreground"];
   try {
     // dnsmasq would drop the signal with its rights if it changed its user itself.
     return new Deno.Command("setpriv", {
       args: [
         ...asUser,
         ...["--pdeathsig", "KILL", "--"],
-        ...["dnsmasq", "--keep-in-foreground", "--pid-file", `--conf-file=${configFile}`],
-        ...asRoot,
+        ...["dnsmasq", ...stay, "--pid-file", `--conf-file=${configFile}`],
       ],
       stdin: "null",
       stdout: "null",

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Machine } from "../lab/machine.ts";
 import { sleep } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
+import { QUIET } from "./box.ts";
 import { GRANT, Network, OFFICE } from "./network.ts";
 import type { Terminal } from "../../gateway/lan/api.ts";
 
@@ -94,6 +95,7 @@ labTest("LAN: what a killed run left is ended, a stranger with its number is not
   const stranger = (await gateway.sh("pgrep -x sleep -n")).trim();
   await gateway.sh(`echo ${stranger} > /run/sekisho/dnsmasq-session.pid`);
   // Its own death would take dnsmasq along; a stopped one leaves it in the way.
+  box.process.signal("SIGSTOP");
   const successor = await network.box();
   await successor.do({ do: "lock" });
   await successor.do({ do: "start-lan" });
@@ -145,6 +147,52 @@ labTest(
       .map(({ payload }) => new TextDecoder("latin1").decode(payload));
     assert.ok(asked.some((text) => text.includes("other")), "the capture sees questions");
     assert.deepEqual(asked.filter((text) => text.includes("office")), []);
+  },
+);
+
+labTest(
+  "LAN: the box's DNS group can't ask the Internet without a session, whoever is in it",
+  async () => {
+    await using network = await Network.open();
+    await network.serve();
+    await network.watch("internet");
+    const box = await network.box();
+    await box.do({ do: "lock" });
+    const ask = (name: string, ...as: string[]) =>
+      network.gateway.run([
+        ...[...as, "dig", "+time=1", "+tries=1", "+short", "@203.0.113.53", `${name}.web.example`],
+      ]);
+    const asDns = ["setpriv", "--reuid", "65534", "--regid", "30", "--clear-groups"];
+    assert.match((await ask("box")).stdout, /198\.51\.100\.80/, "the box itself may");
+    assert.doesNotMatch((await ask("hidden", ...asDns)).stdout, /198/);
+    await box.do({ do: "open-switch", grant: GRANT });
+    assert.doesNotMatch((await ask("hidden", ...asDns)).stdout, /198/);
+    await box.do({ do: "open-switch", grant: { ...GRANT, otherTraffic: "direct" } });
+    assert.match((await ask("open", ...asDns)).stdout, /198\.51\.100\.80/);
+    const asked = (await network.sent("internet")).map(({ payload }) => {
+      return new TextDecoder("latin1").decode(payload);
+    });
+    assert.ok(asked.some((text) => text.includes("open")));
+    assert.ok(!asked.some((text) => text.includes("hidden")));
+  },
+);
+
+labTest(
+  "LAN: in a user namespace with one id, as without root, the services run all the same",
+  async () => {
+    await using network = await Network.open();
+    const program = new URL("./box_program.ts", import.meta.url).pathname;
+    const said = await network.gateway.run([
+      ...["unshare", "--user", "--map-root-user", "--net", "bash", "-c"],
+      `ip link add lan0 type veth peer name far; ip link set far up
+     ip link add wan0 type veth peer name far1
+     printf '%s\n' '{"do":"lock"}' '{"do":"prepare"}' '{"do":"start-lan"}' |
+       "$1" run -A --no-prompt "$2" "$3"`,
+      ...["-", Deno.execPath(), program, JSON.stringify(network.config)],
+    ], { env: QUIET, cwd: "/" });
+    const answers = said.stdout.trim().split("\n").map((line) => JSON.parse(line));
+    assert.equal(answers.length, 4, said.stderr);
+    for (const answer of answers) assert.ok("ok" in answer, JSON.stringify(answer));
   },
 );
 

@@ -75,6 +75,8 @@ labTest("switch: up with others dropped, the profile's destinations and nothing 
     seenBy("office", "10.8.0.2"),
     "a public address, learned from the office's name",
   );
+  const large = await network.terminal.run(["ping", "-c1", "-W5", "-Mdo", "-s1450", OFFICE.v4]);
+  assert.match(large.stdout + large.stderr, /mtu ?= ?1420/i, "what is too large is told its bound");
   await using echo = await talk(network.terminal, OFFICE.v4, 9999);
   assert.equal(await echo.say("hello"), "hello", "UDP");
 
@@ -142,8 +144,17 @@ labTest("switch: locking in mid-flow ends it at once, both ways", async () => {
   assert.ok(tookMs < 1000, `${tookMs} ms`);
   await download.stop();
 
-  // The same card again: new connections work, and old ones aren't revived under another session.
-  await network.box.do({ do: "open", grant: { ...GRANT, addresses: ["10.8.0.2"] } });
+  // Another card: the flow that was there goes on as the new holder's, or not at all.
+  await network.box.do({ do: "open", grant: { ...GRANT, addresses: ["10.8.0.3"] } });
+  const opened = Date.now();
+  await udp.tell("again");
+  while (!(await network.sent("office", opened)).some(({ kind }) => kind === "udp")) {
+    await sleep(20);
+    await udp.tell("again");
+  }
+  const sources = new Set((await network.sent("office", opened)).map(({ source }) => source));
+  assert.deepEqual([...sources], ["10.8.0.3"]);
+  await network.box.do({ do: "open", grant: GRANT });
   assert.equal((await network.fetch(`http://${OFFICE.v4}/`)).stdout, seenBy("office", "10.8.0.2"));
 });
 

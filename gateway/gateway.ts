@@ -2,6 +2,7 @@
 import about from "../deno.json" with { type: "json" };
 import type { GatewayConfig } from "./config/gateway_config.ts";
 import { holdInstance, type InstanceLock } from "../os/instance_lock.ts";
+import { holdNetwork } from "../os/network_lock.ts";
 import type { Lan, Terminal } from "./lan/api.ts";
 import { createLan } from "./lan/lan.ts";
 import { Readers } from "./readers.ts";
@@ -31,7 +32,7 @@ import type {
 const BEAT_MS = 1_000;
 
 interface Parts {
-  readonly lock: InstanceLock;
+  readonly locks: readonly InstanceLock[];
   readonly store: Store;
   readonly switch: Switch;
   readonly uplink: Uplink;
@@ -43,11 +44,13 @@ interface Parts {
  * @throws {Error} in one line when something that it needs is missing, or another one runs here.
  */
 export async function startGateway(config: GatewayConfig): Promise<Gateway> {
-  const lock = await holdInstance(config.run, { role: "gateway" });
+  const locks = [await holdInstance(config.run, { role: "gateway" })];
   try {
+    // The rules and routes are the network's, not the folder's.
+    locks.push(holdNetwork({ role: "gateway" }));
     const store = openStore(config.state);
     const parts: Parts = {
-      lock,
+      locks,
       store,
       switch: createSwitch(config),
       uplink: createUplink(config),
@@ -59,7 +62,7 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
     await parts.lan.start();
     return new Gateway(config, parts);
   } catch (error) {
-    lock.release();
+    for (const lock of locks) lock.release();
     throw error;
   }
 }
@@ -117,7 +120,7 @@ export class Gateway implements GatewayView {
     await this.#parts.uplink.remove();
     this.record("info", "gateway-stopped", {});
     this.#parts.store.close();
-    this.#parts.lock.release();
+    for (const lock of this.#parts.locks) lock.release();
   }
 
   status(): GatewayStatus {

@@ -56,11 +56,19 @@ async function serve(config: GatewayConfig): Promise<number> {
   try {
     const web = await serveWeb(config, { gateway, signal: stopping.signal });
     console.log(`Sekisho gateway "${config.name}": panel at ${web.panel}, portal at ${web.portal}`);
-    await web.finished;
+    // Not held up by whoever holds a request open: the session ends when it is told to.
+    await Promise.race([web.finished, aborted(stopping.signal)]);
   } finally {
     await gateway.stop();
   }
   return 0;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
 
 async function serveWeb(

@@ -10,6 +10,8 @@ export class Readers {
   readonly #onChange: (readers: readonly ReaderState[]) => void;
   #readers: readonly ReaderState[] = [];
   #fault: string | undefined;
+  /** The service was lost just now: the empty list that follows says nothing of readers. */
+  #lost = false;
 
   /** Watches every reader, or the one whose name is `only`. */
   constructor(
@@ -25,6 +27,7 @@ export class Readers {
       onChange: (readers) => this.#take(readers),
       onError: (error) => {
         this.#fault = error.message;
+        this.#lost = true;
         listener.onLost(error.message);
       },
     });
@@ -52,7 +55,8 @@ export class Readers {
     const readers = all
       .filter((one) => this.#only === undefined || one.name === this.#only)
       .map(({ name, card, events }) => ({ name, card, counter: events }));
-    if (all.length > 0) this.#fault = undefined;
+    if (!this.#lost) this.#fault = undefined;
+    this.#lost = false;
     this.#readers = readers;
     this.#onChange(readers);
   }

@@ -40,6 +40,8 @@ class Watch {
     while (!this.#stopped) {
       try {
         this.#context = await PcscContext.establish();
+        // A service that is back is told of, even when it has no reader.
+        if (!serving) this.#told = undefined;
         serving = true;
         await this.#follow(this.#context);
       } catch (error) {

@@ -3,14 +3,15 @@
  * input and answering each by a line of JSON: the words are `status`, `keys`, `close`.
  *
  * Arguments: private key, peer's public key, endpoint (or "-"), `local` or `card`, milliseconds
- * that the card takes.
+ * that the card takes, `plain` for no offloads.
  */
 import { x25519 } from "@noble/curves/ed25519.js";
 import { SecretMemory } from "../../os/secret_memory.ts";
 import { type Identity, parsePublicKey, publicKeyFromBytes } from "../../tunnel/api.ts";
 import { prepareTunnel, startTunnel } from "../../tunnel/tunnel.ts";
 
-const [privateKey = "", peer = "", endpoint = "-", kind = "local", delay = "0"] = Deno.args;
+const [privateKey = "", peer = "", endpoint = "-", kind = "local", delay = "0", offloads] =
+  Deno.args;
 const secret = SecretMemory.allocate(32);
 secret.bytes.set(Uint8Array.fromBase64(privateKey));
 const keyMemory = SecretMemory.allocate(4096);
@@ -36,6 +37,7 @@ const tunnel = await startTunnel({
   ifname: "wg0",
   identity,
   listenPort: 51820,
+  offloads: offloads !== "plain",
   keyMemory: { address: keyMemory.address, length: keyMemory.bytes.length },
   prepared: prepareTunnel(),
   peers: [{

@@ -5,7 +5,7 @@ import type { DeviceStatus } from "../../tunnel/api.ts";
 import { Lab } from "../lab/lab.ts";
 import type { Machine, Running } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
-import { newKeys, twoMachines, until, WireguardEnd } from "./wireguard.ts";
+import { fetchedSum, newKeys, twoMachines, until, WireguardEnd } from "./wireguard.ts";
 
 const END = fileURLToPath(import.meta.resolve("./api_end.ts"));
 
@@ -157,6 +157,25 @@ labTest(
     assert.ok(drops.unknownIndex >= 5, `unknown index ${drops.unknownIndex}`);
   },
 );
+
+for (const offloads of ["plain", "full"]) {
+  labTest(`offloads ${offloads}: 20 MB both ways arrive unchanged`, async () => {
+    await using lab = await Lab.open();
+    const { end, machine, peer } = await withPeer(lab, ["local", "0", offloads]);
+    assert.ok(await pinged(machine, "10.7.0.2"));
+    const status = await end.ask<DeviceStatus>("status");
+    assert.equal(status.offloads.tun, offloads === "full");
+    assert.equal(status.offloads.udpGro, offloads === "full");
+    const file = `${lab.dir}/bulk`;
+    await machine.sh(`head -c 20000000 /dev/urandom > ${file}`);
+    const [sum] = (await machine.sh(`sha256sum ${file}`)).split(" ");
+    const legs = [
+      { server: machine, client: peer.machine, address: "10.7.0.1" },
+      { server: peer.machine, client: machine, address: "10.7.0.2" },
+    ];
+    for (const leg of legs) assert.equal(await fetchedSum({ ...leg, file }), sum);
+  });
+}
 
 labTest("30 starts and stops leave no descriptor and no locked memory behind", async () => {
   await using lab = await Lab.open();

@@ -13,6 +13,11 @@ export interface KeyPair {
 const MAIN = fileURLToPath(import.meta.resolve("../../main.ts"));
 export const OURS = [Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", MAIN, "tunnel"];
 
+const TRANSFER = [
+  ...[Deno.execPath(), "run", "-A", "--no-check"],
+  fileURLToPath(import.meta.resolve("./transfer.ts")),
+];
+
 /** One interface named wg0 in a machine. */
 export class WireguardEnd {
   readonly machine: Machine;
@@ -96,6 +101,22 @@ export async function newKeys(machine: Machine): Promise<KeyPair> {
   const privateKey = (await machine.sh("wg genkey")).trim();
   const { stdout } = await machine.run(["wg", "pubkey"], { input: privateKey });
   return { privateKey, publicKey: stdout.trim() };
+}
+
+/** SHA-256 of `file`, served in one machine and fetched by another. */
+export async function fetchedSum(
+  parts: { server: Machine; client: Machine; address: string; file: string },
+): Promise<string> {
+  const { server, client, address, file } = parts;
+  const daemon = await server.spawn([...TRANSFER, "serve", address, "8000", file]);
+  await until("the server", async () => {
+    const probe = `exec 3<>/dev/tcp/${address}/8000`;
+    return (await server.run(["bash", "-c", probe])).code === 0;
+  });
+  const host = address.includes(":") ? `[${address}]` : address;
+  const { stdout, stderr } = await client.run([...TRANSFER, "fetch", `http://${host}:8000/`]);
+  await daemon.stop();
+  return stdout.trim() || stderr;
 }
 
 /** Waits until `done`; the limit is against hanging only. */

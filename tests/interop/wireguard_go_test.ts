@@ -1,9 +1,9 @@
 /** Our tunnel against the stock userspace peer, over a wire in the lab, set up with the stock `wg`. */
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { Lab } from "../lab/lab.ts";
 import { labTest } from "../lab/needs.ts";
 import {
+  fetchedSum,
   type Implementation,
   newKeys,
   OURS,
@@ -12,10 +12,6 @@ import {
   WireguardEnd,
 } from "./wireguard.ts";
 
-const TRANSFER = [
-  ...[Deno.execPath(), "run", "-A", "--no-check"],
-  fileURLToPath(import.meta.resolve("./transfer.ts")),
-];
 const INSIDE_A = ["10.7.0.1/24", "fd07::1/64"];
 const INSIDE_B = ["10.7.0.2/24", "fd07::2/64"];
 
@@ -128,20 +124,10 @@ for (const { a: from, b: to } of COMBINATIONS) {
     await a.machine.sh(`head -c 50000000 /dev/urandom > ${file}`);
     const [sum] = (await a.machine.sh(`sha256sum ${file}`)).split(" ");
     const legs = [
-      { server: a, client: b, address: "10.7.0.1" },
-      { server: b, client: a, address: "fd07::2" },
+      { server: a.machine, client: b.machine, address: "10.7.0.1" },
+      { server: b.machine, client: a.machine, address: "fd07::2" },
     ];
-    for (const { server, client, address } of legs) {
-      const daemon = await server.machine.spawn([...TRANSFER, "serve", address, "8000", file]);
-      await until("the server", async () => {
-        const probe = `exec 3<>/dev/tcp/${address}/8000`;
-        return (await server.machine.run(["bash", "-c", probe])).code === 0;
-      });
-      const host = address.includes(":") ? `[${address}]` : address;
-      const fetched = await client.machine.run([...TRANSFER, "fetch", `http://${host}:8000/`]);
-      assert.equal(fetched.stdout.trim(), sum, fetched.stderr);
-      await daemon.stop();
-    }
+    for (const leg of legs) assert.equal(await fetchedSum({ ...leg, file }), sum);
   });
 
   labTest(`${from} and ${to}: another private key under way`, async () => {
@@ -271,6 +257,7 @@ PersistentKeepalive = 25
     WG_QUICK_USERSPACE_IMPLEMENTATION=${program} wg-quick up ${config}`,
   ]);
   assert.equal(up.code, 0, up.stderr);
+  assert.ok(up.stderr.includes(`[#] ${program} wg0`), up.stderr);
   const ping = await machines.a.run(["ping", "-c", "2", "-W", "5", "10.7.0.2"]);
   assert.equal(ping.code, 0, up.stderr + ping.stdout);
   const down = await machines.a.run(["wg-quick", "down", config]);

@@ -1,0 +1,87 @@
+/** The chains of what enters and leaves the box itself. No I/O. */
+import { SESSION_DNS_PORT } from "./numbers.ts";
+import { block, count, quoted, type Scene } from "./ruleset_text.ts";
+import { byFamily } from "./scope.ts";
+
+/** What may reach the box itself. An interface that isn't configured is treated as the Internet. */
+export function entering({ config, lan, session }: Scene): string[] {
+  const { httpPort, httpsPort } = config.portal;
+  const services = [...new Set([httpPort, httpsPort, config.panel.port])].join(", ");
+  const neighbours = "nd-neighbor-solicit, nd-neighbor-advert";
+  const tunnel = session === undefined ? [] : [
+    `iifname ${quoted(session.interface)} goto from_tunnel`,
+  ];
+  const port = session?.port === undefined ? [] : [`udp dport ${session.port} accept`];
+  return [
+    block("chain from_lan", [
+      "meta nfproto ipv4 udp dport 67 accept",
+      "meta nfproto ipv6 udp dport 547 accept",
+      "icmp type echo-request accept",
+      `icmpv6 type { echo-request, ${neighbours}, nd-router-solicit } accept`,
+      "icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report } accept",
+      `meta l4proto { tcp, udp } th dport { 53, ${SESSION_DNS_PORT} } accept`,
+      `tcp dport { ${services} } accept`,
+      "ct state established,related accept",
+      "meta pkttype != host drop",
+      `${count("terminal-to-box")} goto answer`,
+    ]),
+    block("chain from_tunnel", [
+      "ct state established,related accept",
+      "icmp type echo-request accept",
+      "icmpv6 type echo-request accept",
+      `${count("inbound")} drop`,
+    ]),
+    block("chain from_internet", [
+      "ct state established,related accept",
+      "udp sport 67 udp dport 68 accept",
+      "ip6 saddr fe80::/10 udp dport 546 accept",
+      `icmpv6 type { ${neighbours}, nd-router-advert } ip6 hoplimit 255 accept`,
+      "icmpv6 type { mld-listener-query } accept",
+      ...port,
+      "meta pkttype != host drop",
+      `${count("inbound")} drop`,
+    ]),
+    block("chain entering", [
+      "type filter hook input priority filter; policy drop;",
+      `iifname "lo" accept`,
+      `iifname ${lan} goto from_lan`,
+      ...tunnel,
+      "goto from_internet",
+    ]),
+  ];
+}
+
+/** The box asks names for terminals only where the session lets their packets go. */
+export function leaving({ config, lan, internet, session, dnsGroup }: Scene): string[] {
+  // A tunnel that has just gone leaves no trace: its server isn't told that nobody listens any more.
+  // Senders still learn a packet size that fits (in IPv6 that is a type of its own).
+  const silent = [
+    "icmp type destination-unreachable icmp code != frag-needed",
+    "icmpv6 type destination-unreachable",
+  ].map((match) => `oifname ${internet} ${match} drop`);
+  const ways = [lan, `"lo"`, ...(session === undefined ? [] : [quoted(session.interface)])];
+  return [
+    ...(dnsGroup === undefined ? [] : asking({ config, session })),
+    block("chain leaving", [
+      "type filter hook output priority filter; policy accept;",
+      ...silent,
+      ...(dnsGroup === undefined
+        ? []
+        : [`meta skgid ${dnsGroup} oifname != { ${ways.join(", ")} } goto asking`]),
+    ]),
+  ];
+}
+
+/** What the box's DNS processes may ask beyond the LAN. */
+function asking({ config, session }: Pick<Scene, "config" | "session">): string[] {
+  const asks: string[] = [];
+  if (session?.direct) {
+    const { v4, v6 } = byFamily(config.internet.dns);
+    const ask = (match: string, to: readonly string[]) =>
+      to.length === 0 ? [] : [
+        `oifname @alive ${match} { ${to.join(", ")} } meta l4proto { tcp, udp } th dport 53 accept`,
+      ];
+    asks.push(...ask("ip daddr", v4), ...ask("ip6 daddr", v6));
+  }
+  return [block("chain asking", [...asks, `${count("dns")} drop`])];
+}

@@ -69,6 +69,7 @@ export class SessionCore {
   #shown: SessionPhase = { phase: "no-reader" };
   #crashes: number[] = [];
   #stopped = false;
+  #date = 0;
   #out: SessionCommand[] = [];
 
   /** The phase as last announced. */
@@ -81,14 +82,23 @@ export class SessionCore {
     return this.#stage.at === "asked" ? this.#target : undefined;
   }
 
-  /** Unix milliseconds of the next `tick` that is needed. */
+  /** When the next `tick` is needed, in the milliseconds of `now`. */
   get deadline(): number | undefined {
-    return dueOf(this.#stage);
+    return boundOf(this.#stage);
   }
 
-  /** Takes one event; resolves to what must be done, in order. `now` is Unix milliseconds. */
-  handle(event: SessionEvent, now: number): SessionCommand[] {
+  /** When the profile expires, and a `tick` is needed, in Unix milliseconds. */
+  get expiry(): number | undefined {
+    return expiryOf(this.#stage);
+  }
+
+  /**
+   * Takes one event; returns what must be done, in order. `now` is in milliseconds of a clock that
+   * never jumps: bounds are held by it. `date` is in Unix milliseconds, as calendars have it.
+   */
+  handle(event: SessionEvent, now: number, { date = now } = {}): SessionCommand[] {
     this.#out = [];
+    this.#date = date;
     if ("run" in event && event.run !== this.#run) return [];
     switch (event.type) {
       case "readers":
@@ -113,7 +123,7 @@ export class SessionCore {
         this.#onEnded(event.reason, now);
         break;
       case "grant-applied":
-        this.#onApplied(now);
+        this.#onApplied();
         break;
       case "grant-failed":
         this.#onGrantFailed(event.reason, now);
@@ -271,11 +281,11 @@ export class SessionCore {
     this.#out.push({ type: "apply-grant", run: this.#current(), grant });
   }
 
-  #onApplied(now: number): void {
+  #onApplied(): void {
     const stage = this.#stage;
     if (stage.at !== "applying") return;
     this.#crashes = [];
-    this.#stage = { at: "up", grant: stage.grant, since: now };
+    this.#stage = { at: "up", grant: stage.grant, since: this.#date };
     this.#journal("info", "session-up", {
       holder: stage.grant.holder,
       generation: stage.grant.generation,
@@ -326,9 +336,9 @@ export class SessionCore {
   }
 
   #onTick(now: number): void {
-    const due = this.deadline;
-    if (due === undefined || now < due) return;
     const stage = this.#stage;
+    const isDue = (at: number | undefined, clock: number) => at !== undefined && clock >= at;
+    if (!isDue(this.deadline, now) && !isDue(this.expiry, this.#date)) return;
     switch (stage.at) {
       case "starting":
         return this.#fail("the card gave no answer in time", now);
@@ -469,7 +479,7 @@ export class SessionCore {
   }
 }
 
-function dueOf(stage: Stage): number | undefined {
+function boundOf(stage: Stage): number | undefined {
   switch (stage.at) {
     case "starting":
     case "unlocking":
@@ -477,15 +487,18 @@ function dueOf(stage: Stage): number | undefined {
       return stage.by;
     case "ending":
       return stage.killed ? undefined : stage.by;
-    case "asked":
-      return stage.report.expiresAt;
-    case "up":
-      return stage.grant.expiresAt;
     case "settled":
       return stage.retryAt;
+    case "asked":
+    case "up":
     case "idle":
       return undefined;
     default:
       return assertNever(stage);
   }
+}
+
+function expiryOf(stage: Stage): number | undefined {
+  if (stage.at === "asked") return stage.report.expiresAt;
+  return stage.at === "up" ? stage.grant.expiresAt : undefined;
 }

@@ -182,7 +182,8 @@ Deno.test("every wait is bounded", () => {
 
 Deno.test("the profile's expiry ends a running session", () => {
   const core = upCore();
-  assert.equal(deadlineOf(core), DAY);
+  assert.equal(deadlineOf(core), undefined);
+  assert.equal(core.expiry, DAY);
   assert.deepEqual(types(core.handle({ type: "tick" }, DAY)), [
     "revoke-grant",
     "end-engine",
@@ -233,8 +234,10 @@ Deno.test("whatever happens: one engine, no grant without it, each PIN answered 
         assert.ok(open.size <= 1, "at most one PIN waits");
       }
       // Left alone, everything ends within its bounds.
-      for (let i = 0; i < 10 && open.size > 0 && core.deadline !== undefined; i++) {
-        now = Math.max(now, core.deadline);
+      for (let i = 0; i < 10 && open.size > 0; i++) {
+        const due = core.deadline ?? core.expiry;
+        if (due === undefined) break;
+        now = Math.max(now, due);
         for (const command of core.handle({ type: "tick" }, now)) apply(command);
       }
       assert.equal(open.size, 0, "every PIN answered");
@@ -303,4 +306,30 @@ Deno.test("whatever happens: one engine, no grant without it, each PIN answered 
     }),
     { numRuns: 500 },
   );
+});
+
+Deno.test("a clock that is set back or forward neither keeps an engine nor loses one", () => {
+  for (const date of [0, 1000 * DAY]) {
+    const core = new SessionCore();
+    const at = (event: SessionEvent, now: number) => core.handle(event, now, { date });
+    for (const event of [reader("present"), hello(1), asked(1), pin(1)]) {
+      core.handle(event, 5000, { date: DAY / 2 });
+    }
+    assert.deepEqual(types(at({ type: "tick" }, 5000 + limits.UNLOCK_MS - 1)), []);
+    assert.equal(phaseOf(core), "unlocking");
+    at(reader("absent", 2), 6000);
+    assert.deepEqual(
+      types(at({ type: "tick" }, 6000 + limits.ENGINE_END_MS)),
+      ["kill-engine"],
+    );
+  }
+});
+
+Deno.test("a session ends when the calendar says so, also after a leap", () => {
+  const core = upCore();
+  assert.deepEqual(types(core.handle({ type: "tick" }, 60_000, { date: DAY - 1 })), []);
+  assert.deepEqual(types(core.handle({ type: "tick" }, 61_000, { date: DAY })).slice(0, 2), [
+    "revoke-grant",
+    "end-engine",
+  ]);
 });

@@ -7,8 +7,8 @@ import type { EngineRun, ReaderState, SessionCommand, SessionEvent } from "./eve
 import type { Grant } from "./grant.ts";
 import { SessionCore } from "./session.ts";
 
-/** Longest delay that a timer of the runtime takes, in milliseconds. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+/** How often the calendar is looked at while a profile may expire: it may have been set meanwhile. */
+const CALENDAR_MS = 10_000;
 
 export type TunnelReport = Extract<FromEngine, { type: "tunnel" }>;
 
@@ -85,7 +85,10 @@ export class SessionShell {
   }
 
   #handle(event: SessionEvent): void {
-    for (const command of this.#core.handle(event, Date.now())) this.#obey(command);
+    const date = Date.now();
+    for (const command of this.#core.handle(event, performance.now(), { date })) {
+      this.#obey(command);
+    }
     this.#arm();
   }
 
@@ -183,9 +186,13 @@ export class SessionShell {
 
   #arm(): void {
     clearTimeout(this.#timer);
-    const due = this.#core.deadline;
-    if (due === undefined) return;
-    const delay = Math.min(Math.max(0, due - Date.now()), MAX_TIMER_MS);
+    const { deadline, expiry } = this.#core;
+    const delays = [
+      ...(deadline === undefined ? [] : [deadline - performance.now()]),
+      ...(expiry === undefined ? [] : [Math.min(expiry - Date.now(), CALENDAR_MS)]),
+    ];
+    if (delays.length === 0) return;
+    const delay = Math.max(0, Math.ceil(Math.min(...delays)));
     this.#timer = setTimeout(() => this.#handle({ type: "tick" }), delay);
   }
 }

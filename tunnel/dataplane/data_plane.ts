@@ -77,7 +77,8 @@ export class DataPlane implements Outside {
   readonly #tunWriter: TunWriter;
   readonly #sender = new UdpSender();
   readonly #watch = RouteWatch.open();
-  readonly #source = new Endpoint();
+  /** Who sent the datagram being handled, and when: one object for all of them. */
+  readonly #arrival = { source: new Endpoint(), now: 0 };
   readonly #vnet: VnetHeader = {
     flags: 0,
     gsoType: 0,
@@ -375,7 +376,8 @@ export class DataPlane implements Outside {
   }
 
   #receiveFrom(socket: UdpSocket): void {
-    const source = this.#source;
+    const { source } = this.#arrival;
+    this.#arrival.now = this.#now;
     for (let count = 0; count < BATCH; count++) {
       const length = socket.receive(source, this.#sender.generation);
       if (length === 0) return;
@@ -397,7 +399,7 @@ export class DataPlane implements Outside {
     const offset = this.#in;
     this.#in += needed;
     this.#arena.bytes.copyWithin(offset, from, from + length);
-    this.#device.datagram(offset, length, { source: this.#source, now: this.#now });
+    this.#device.datagram(offset, length, this.#arrival);
   }
 
   #flush(): void {

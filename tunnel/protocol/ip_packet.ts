@@ -1,64 +1,69 @@
-/** The few fields of IP headers that routing by allowed IPs needs (RFC 791, RFC 8200). */
+/**
+ * Whose packet it is: the few fields of IP headers that routing by allowed IPs needs (RFC 791,
+ * RFC 8200), read in place.
+ */
 import type { AllowedIps } from "./allowed_ips.ts";
 
-interface Place<Owner extends object> {
-  readonly offset: number;
-  readonly length: number;
-  readonly allowedIps: AllowedIps<Owner>;
-}
+const SOURCE = { v4: 12, v6: 8 } as const;
+const DESTINATION = { v4: 16, v6: 24 } as const;
 
-/** Who owns the destination; undefined if nobody does or it isn't IP. */
-export function ipDestination<Owner extends object>(
-  bytes: Uint8Array,
-  place: Place<Owner>,
-): Owner | undefined {
-  return ownerOf(bytes, place, { v4: 16, v6: 24 });
-}
+export class PacketOwners<Owner extends object> {
+  readonly #bytes: Uint8Array;
+  readonly #allowedIps: AllowedIps<Owner>;
 
-/** Who owns the source. */
-export function ipSource<Owner extends object>(
-  bytes: Uint8Array,
-  place: Place<Owner>,
-): Owner | undefined {
-  return ownerOf(bytes, place, { v4: 12, v6: 8 });
-}
-
-/** Length that the IP header gives, which padding may follow; 0 if it isn't a whole IP packet. */
-export function ipLength(bytes: Uint8Array, offset: number, length: number): number {
-  const version = (bytes[offset] ?? 0) >> 4;
-  if (version === 4 && length >= 20) {
-    const total = ((bytes[offset + 2] ?? 0) << 8) | (bytes[offset + 3] ?? 0);
-    return total >= 20 && total <= length ? total : 0;
+  constructor(bytes: Uint8Array, allowedIps: AllowedIps<Owner>) {
+    this.#bytes = bytes;
+    this.#allowedIps = allowedIps;
   }
-  if (version === 6 && length >= 40) {
-    const total = 40 + (((bytes[offset + 4] ?? 0) << 8) | (bytes[offset + 5] ?? 0));
-    return total <= length ? total : 0;
-  }
-  return 0;
-}
 
-function ownerOf<Owner extends object>(
-  bytes: Uint8Array,
-  { offset, length, allowedIps }: Place<Owner>,
-  field: { readonly v4: number; readonly v6: number },
-): Owner | undefined {
-  const version = (bytes[offset] ?? 0) >> 4;
-  if (version === 4 && length >= 20) {
-    return allowedIps.lookup4(wordAt(bytes, offset + field.v4));
+  /** Who owns the destination of the packet at `offset`; undefined if nobody does or it isn't IP. */
+  ofDestination(offset: number, length: number): Owner | undefined {
+    return this.#ownerOf(offset, length, DESTINATION);
   }
-  if (version === 6 && length >= 40) {
-    const at = offset + field.v6;
-    return allowedIps.lookup6(
-      wordAt(bytes, at),
-      wordAt(bytes, at + 4),
-      wordAt(bytes, at + 8),
-      wordAt(bytes, at + 12),
-    );
-  }
-  return undefined;
-}
 
-function wordAt(bytes: Uint8Array, at: number): number {
-  return ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) |
-    (bytes[at + 3] ?? 0);
+  ofSource(offset: number, length: number): Owner | undefined {
+    return this.#ownerOf(offset, length, SOURCE);
+  }
+
+  /** Length that the IP header gives, which padding may follow; 0 if it isn't a whole IP packet. */
+  packetLength(offset: number, length: number): number {
+    const bytes = this.#bytes;
+    const version = (bytes[offset] ?? 0) >> 4;
+    if (version === 4 && length >= 20) {
+      const total = ((bytes[offset + 2] ?? 0) << 8) | (bytes[offset + 3] ?? 0);
+      return total >= 20 && total <= length ? total : 0;
+    }
+    if (version === 6 && length >= 40) {
+      const total = 40 + (((bytes[offset + 4] ?? 0) << 8) | (bytes[offset + 5] ?? 0));
+      return total <= length ? total : 0;
+    }
+    return 0;
+  }
+
+  #ownerOf(
+    offset: number,
+    length: number,
+    field: { readonly v4: number; readonly v6: number },
+  ): Owner | undefined {
+    const version = (this.#bytes[offset] ?? 0) >> 4;
+    if (version === 4 && length >= 20) {
+      return this.#allowedIps.lookup4(this.#wordAt(offset + field.v4));
+    }
+    if (version === 6 && length >= 40) {
+      const at = offset + field.v6;
+      return this.#allowedIps.lookup6(
+        this.#wordAt(at),
+        this.#wordAt(at + 4),
+        this.#wordAt(at + 8),
+        this.#wordAt(at + 12),
+      );
+    }
+    return undefined;
+  }
+
+  #wordAt(at: number): number {
+    const bytes = this.#bytes;
+    return ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) |
+      (bytes[at + 3] ?? 0);
+  }
 }

@@ -7,7 +7,7 @@ import type { Context } from "./context.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Handshake, type Noise } from "./handshake.ts";
 import type { Indices } from "./indices.ts";
-import { ipDestination, ipLength, ipSource } from "./ip_packet.ts";
+import { PacketOwners } from "./ip_packet.ts";
 import { Keypair } from "./keypair.ts";
 import type { KeySlot } from "./key_pool.ts";
 import type { Peer } from "./peer.ts";
@@ -29,6 +29,7 @@ const TWO_32 = 2 ** 32;
 
 export class Sessions {
   readonly #context: Context;
+  readonly #owners: PacketOwners<Peer>;
   readonly #indices: Indices;
   readonly #timers: Timers;
   readonly #initiate: (peer: Peer) => void;
@@ -38,6 +39,7 @@ export class Sessions {
     parts: { indices: Indices; timers: Timers; initiate: (peer: Peer) => void },
   ) {
     this.#context = context;
+    this.#owners = new PacketOwners(context.arena, context.allowedIps);
     this.#indices = parts.indices;
     this.#timers = parts.timers;
     this.#initiate = parts.initiate;
@@ -45,8 +47,8 @@ export class Sessions {
 
   /** Sends the IP packet of `length` bytes that lies at `offset` (as `Outside.reserve` gives it). */
   sendPacket(offset: number, length: number): void {
-    const { arena, allowedIps, drops } = this.#context;
-    const peer = ipDestination(arena, { offset, length, allowedIps });
+    const { arena, drops } = this.#context;
+    const peer = this.#owners.ofDestination(offset, length);
     if (peer === undefined) {
       drops.noRoute++;
       return;
@@ -241,10 +243,10 @@ export class Sessions {
   }
 
   #deliver(keypair: Keypair, offset: number, length: number): void {
-    const { arena, allowedIps, drops, outside } = this.#context;
+    const { drops, outside } = this.#context;
     const { peer } = keypair;
-    const packetLength = ipLength(arena, offset, length);
-    if (packetLength === 0 || ipSource(arena, { offset, length, allowedIps }) !== peer) {
+    const packetLength = this.#owners.packetLength(offset, length);
+    if (packetLength === 0 || this.#owners.ofSource(offset, length) !== peer) {
       drops.notAllowed++;
       return;
     }

@@ -122,6 +122,7 @@ class WorkerLink implements PreparedTunnel {
   readonly #sent = new Int32Array(new SharedArrayBuffer(4));
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
+  #dhRunning = 0;
   #ended = false;
   readonly #resolveClosed: (reason: CloseReason) => void;
 
@@ -191,12 +192,18 @@ class WorkerLink implements PreparedTunnel {
   }
 
   async #answerDh(asked: Extract<FromWorker, { type: "dh" }>): Promise<void> {
+    const { remote } = this;
     let done = false;
-    try {
-      await this.remote?.dh(asked.peerPublicKey, nativeBytes(asked.answer, KEY_LENGTH));
-      done = this.remote !== undefined;
-    } catch {
-      // Counted and reported by the core, as a handshake that the identity failed.
+    // The core gives up waiting after a while; the identity may still be at it.
+    if (remote !== undefined && this.#dhRunning < (remote.concurrency ?? 1)) {
+      this.#dhRunning++;
+      try {
+        await remote.dh(asked.peerPublicKey, nativeBytes(asked.answer, KEY_LENGTH));
+        done = true;
+      } catch {
+        // Counted and reported by the core, as a handshake that the identity failed.
+      }
+      this.#dhRunning--;
     }
     if (!this.#ended) this.#post({ type: "dh", id: asked.id, done });
   }

@@ -179,6 +179,15 @@ labTest("the interface deleted: the process ends with 0, and its socket is gone"
   assert.equal((await machine.run(["ls", "/var/run/wireguard/wg0.sock"])).code, 2);
 });
 
+labTest("its socket removed: the process ends with 0, and the interface is gone", async () => {
+  await using lab = await Lab.open();
+  const machine = await lab.machine("a");
+  const end = await WireguardEnd.start(machine, { implementation: "ours" });
+  await machine.sh("rm /var/run/wireguard/wg0.sock");
+  assert.equal((await end.process.status).code, 0);
+  assert.notEqual((await machine.run(["ip", "link", "show", "wg0"])).code, 0);
+});
+
 labTest("a second instance of the same name refuses with one line", async () => {
   await using lab = await Lab.open();
   const machine = await lab.machine("a");

@@ -38,10 +38,7 @@ export function parseConfig<Schema extends v.GenericSchema>(
 async function readText(path: string): Promise<string> {
   let bytes: Uint8Array;
   try {
-    if ((await Deno.stat(path)).size > MAX_BYTES) {
-      throw new ConfigError(`Cannot read ${path}: it has more than 1 MiB; name the right file`);
-    }
-    bytes = await Deno.readFile(path);
+    bytes = await readBounded(path);
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     throw new ConfigError(`Cannot read ${path}: ${whyUnreadable(error)}`);
@@ -51,6 +48,20 @@ async function readText(path: string): Promise<string> {
   } catch {
     throw new ConfigError(`Cannot read ${path}: it is not UTF-8 text; expected TOML`);
   }
+}
+
+/** A pipe or a device doesn't tell its size before it is read. */
+async function readBounded(path: string): Promise<Uint8Array> {
+  using file = await Deno.open(path);
+  const bytes = new Uint8Array(MAX_BYTES + 1);
+  let length = 0;
+  for (let got: number | null; (got = await file.read(bytes.subarray(length))) !== null;) {
+    length += got;
+    if (length > MAX_BYTES) {
+      throw new ConfigError(`Cannot read ${path}: it has more than 1 MiB; name the right file`);
+    }
+  }
+  return bytes.subarray(0, length);
 }
 
 function whyUnreadable(error: unknown): string {
@@ -113,7 +124,8 @@ function expectation(schema: v.GenericSchema, path: readonly unknown[]): string 
   if (typeof at !== "object" || at === null) return undefined;
   const found = v.getDescription(at as v.GenericSchema) ??
     v.getDescription(unwrap(at) as v.GenericSchema);
-  return found ?? (unwrap(at) as v.GenericSchema).expects;
+  const { expects } = unwrap(at) as v.GenericSchema;
+  return found ?? (expects === "Object" ? "a table" : expects);
 }
 
 /** The schema inside `v.optional` and its kin. */

@@ -58,3 +58,13 @@ Deno.test("configuration: a file that can't be read says why", async () => {
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("a file without an end is too large, and a table is called a table", async () => {
+  await assert.rejects(loadConfig("/dev/zero", v.object({})), {
+    message: "Cannot read /dev/zero: it has more than 1 MiB; name the right file",
+  });
+  const schema = v.strictObject({ lan: v.strictObject({ interface: v.string() }) });
+  assert.throws(() => parseConfig("lan = 5", { name: "f", schema }), {
+    message: "Cannot use f: lan: expected a table, not 5",
+  });
+});

@@ -112,7 +112,7 @@ Deno.test("gateway config: each fault is one line with file, key and what is exp
     [replaced("8080", `"80"`), /: portal.http_port: expected a port, .* not "80"$/],
     [replaced("8080", "80.5"), /: portal.http_port: expected a port/],
     [replaced("8444", "8080"), /: portal.https_port: expected another port/],
-    [`lan = 3\n${SMALL.replace(/lan = .*\n/, "")}`, /: lan: expected Object, not 3/],
+    [`lan = 3\n${SMALL.replace(/lan = .*\n/, "")}`, /: lan: expected a table, not 3/],
   ];
   for (const [text, says] of table) {
     assert.throws(() => parse(text), (error) => {

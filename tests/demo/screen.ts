@@ -91,7 +91,7 @@ export class Screen implements Teller {
 
 function columns(): number {
   try {
-    return Deno.consoleSize().columns;
+    return Deno.consoleSize().columns || 80; // some say 0
   } catch {
     return 80; // a terminal that doesn't tell its size
   }

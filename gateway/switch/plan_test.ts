@@ -145,6 +145,14 @@ Deno.test("switch plan: the box's own DNS is held to the session", () => {
   ]);
 });
 
+Deno.test("switch plan: the Internet isn't told that nobody listens, but learns sizes that fit", () => {
+  const leaving = planOf({}).block("chain leaving");
+  assert.deepEqual(leaving.slice(1, 3), [
+    `oifname "wan0" icmp type destination-unreachable icmp code != frag-needed drop`,
+    `oifname "wan0" icmpv6 type destination-unreachable drop`,
+  ]);
+});
+
 Deno.test("switch plan: other ports and a LAN without IPv6", () => {
   const plan = planOf({
     config: {

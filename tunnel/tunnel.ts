@@ -11,14 +11,13 @@ import {
   type TunnelOptions,
 } from "./api.ts";
 import { readConfig } from "./config.ts";
+import { type DhAnswer, releaseDhAnswer, takeDhAnswer } from "./dh_answers.ts";
 import type { FromWorker, Request, ToWorker } from "./dataplane/messages.ts";
-import { nativeBytes } from "../os/libc.ts";
 import { closeWake, openWake, wake } from "../os/wake.ts";
 
 const DEFAULT_MTU = 1420;
 const LEAST_MTU = 68;
 const MOST_MTU = 65_535;
-const KEY_LENGTH = 32;
 
 /** Starts the worker of a tunnel that will be wanted soon, and loads its code. */
 export function prepareTunnel(): PreparedTunnel {
@@ -123,6 +122,8 @@ class WorkerLink implements PreparedTunnel {
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
   #dhRunning = 0;
+  /** Results that the worker hasn't taken yet. */
+  readonly #answers = new Map<number, DhAnswer>();
   #ended = false;
   readonly #resolveClosed: (reason: CloseReason) => void;
 
@@ -172,7 +173,10 @@ class WorkerLink implements PreparedTunnel {
         this.onEvent(message.event);
         return;
       case "dh":
-        void this.#answerDh(message);
+        void this.#askIdentity(message.id, message.peerPublicKey);
+        return;
+      case "dh-taken":
+        this.#releaseAnswer(message.id);
         return;
       case "closed":
         this.#end(message.reason);
@@ -191,21 +195,43 @@ class WorkerLink implements PreparedTunnel {
     return waiting;
   }
 
-  async #answerDh(asked: Extract<FromWorker, { type: "dh" }>): Promise<void> {
+  async #askIdentity(id: number, peerPublicKey: Uint8Array): Promise<void> {
+    const answer = await this.#dh(peerPublicKey);
+    if (this.#ended) {
+      if (answer !== undefined) releaseDhAnswer(answer);
+      return;
+    }
+    if (answer === undefined) {
+      this.#post({ type: "dh", id });
+    } else {
+      this.#answers.set(id, answer);
+      this.#post({ type: "dh", id, answer: answer.address });
+    }
+  }
+
+  /** Undefined if it failed: the core counts and reports it. */
+  async #dh(peerPublicKey: Uint8Array): Promise<DhAnswer | undefined> {
     const { remote } = this;
-    let done = false;
     // The core gives up waiting after a while; the identity may still be at it.
-    if (remote !== undefined && this.#dhRunning < (remote.concurrency ?? 1)) {
-      this.#dhRunning++;
-      try {
-        await remote.dh(asked.peerPublicKey, nativeBytes(asked.answer, KEY_LENGTH));
-        done = true;
-      } catch {
-        // Counted and reported by the core, as a handshake that the identity failed.
-      }
+    if (remote === undefined || this.#dhRunning >= (remote.concurrency ?? 1)) return undefined;
+    const answer = takeDhAnswer();
+    if (answer === undefined) return undefined;
+    this.#dhRunning++;
+    try {
+      await remote.dh(peerPublicKey, answer.bytes);
+      return answer;
+    } catch {
+      releaseDhAnswer(answer);
+      return undefined;
+    } finally {
       this.#dhRunning--;
     }
-    if (!this.#ended) this.#post({ type: "dh", id: asked.id, done });
+  }
+
+  #releaseAnswer(id: number): void {
+    const answer = this.#answers.get(id);
+    if (answer !== undefined) releaseDhAnswer(answer);
+    this.#answers.delete(id);
   }
 
   #end(reason: CloseReason): void {
@@ -213,6 +239,7 @@ class WorkerLink implements PreparedTunnel {
     this.#ended = true;
     this.#worker.terminate();
     closeWake(this.#wake);
+    for (const id of [...this.#answers.keys()]) this.#releaseAnswer(id);
     const why = reason.kind === "failed" ? reason.message : "Cannot reach tunnel: it has ended";
     for (const { reject } of this.#waiting.values()) reject(new Error(why));
     this.#waiting.clear();

@@ -1,6 +1,7 @@
 /**
  * A tunnel started through its API, run inside a machine, told what to do by lines on standard
- * input and answering each by a line of JSON: the words are `status`, `keys`, `close`.
+ * input and answering each by a line of JSON: the words are `status`, `keys`, `close`, and
+ * `close-late`, which waits until a card must have answered the closed tunnel.
  *
  * Arguments: private key, peer's public key, endpoint (or "-"), `local` or `card`, milliseconds
  * that the card takes, `plain` for no offloads.
@@ -50,22 +51,31 @@ const tunnel = await startTunnel({
 const answers: Readonly<Record<string, () => unknown>> = {
   status: () => tunnel.get(),
   keys: () => ({ used: keyMemory.bytes.some((byte) => byte !== 0), asked, mostAtOnce }),
-  async close() {
-    const before = performance.now();
-    await tunnel.close();
-    const milliseconds = performance.now() - before;
-    return {
-      milliseconds,
-      reason: await tunnel.closed,
-      wiped: keyMemory.bytes.every((byte) => byte === 0),
-    };
-  },
+  close,
+  "close-late": closeLate,
 };
+
+async function closeLate() {
+  const closed = await close();
+  await new Promise((resolve) => setTimeout(resolve, 2 * Number(delay)));
+  return closed;
+}
+
+async function close() {
+  const before = performance.now();
+  await tunnel.close();
+  const milliseconds = performance.now() - before;
+  return {
+    milliseconds,
+    reason: await tunnel.closed,
+    wiped: keyMemory.bytes.every((byte) => byte === 0),
+  };
+}
 
 console.log(JSON.stringify({ ready: true }));
 for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
   for (const word of text.trim().split("\n")) {
     console.log(JSON.stringify(await answers[word]?.() ?? null));
-    if (word === "close") Deno.exit(0);
+    if (word.startsWith("close")) Deno.exit(0);
   }
 }

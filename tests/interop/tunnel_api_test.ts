@@ -158,6 +158,14 @@ labTest(
   },
 );
 
+labTest("closed while the card is still at work: the process lives, and all is wiped", async () => {
+  await using lab = await Lab.open();
+  const { end, machine } = await withPeer(lab, ["card", "600"]);
+  await machine.run(["ping", "-c", "1", "-W", "1", "-w", "1", "10.7.0.2"]);
+  assert.equal((await end.ask<Keys>("keys")).mostAtOnce, 1);
+  assert.ok((await end.ask<Closed>("close-late")).wiped);
+});
+
 for (const offloads of ["plain", "full"]) {
   labTest(`offloads ${offloads}: 20 MB both ways arrive unchanged`, async () => {
     await using lab = await Lab.open();

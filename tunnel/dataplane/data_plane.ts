@@ -23,7 +23,7 @@ import {
 import type { Crypto } from "../protocol/crypto.ts";
 import { Device, type PeerChange } from "../protocol/device.ts";
 import { Endpoint } from "../protocol/endpoint.ts";
-import { KeyPool, type KeySlot } from "../protocol/key_pool.ts";
+import { KeyPool } from "../protocol/key_pool.ts";
 import type { CoreEvent, Outside } from "../protocol/outside.ts";
 import type { Peer } from "../protocol/peer.ts";
 import { Arena, FROM_TUN, FROM_UDP, IN_END, IN_START, OUT_END, OUT_START } from "./arena.ts";
@@ -59,8 +59,8 @@ export class PortError extends Error {
 /** What the data plane says to its owner. */
 export interface Owner {
   event(event: TunnelEvent): void;
-  /** A Diffie-Hellman is asked for; its result goes to `answer`, then `answerDh` is called. */
-  requestDh(id: number, request: { peerPublicKey: Uint8Array; answer: bigint }): void;
+  /** A Diffie-Hellman with the remote key is asked for; `answerDh` answers it. */
+  requestDh(id: number, peerPublicKey: Uint8Array): void;
 }
 
 export class DataPlane implements Outside {
@@ -92,7 +92,6 @@ export class DataPlane implements Outside {
   };
   readonly #poll = new Int32Array(10);
   readonly #pollBytes = new Uint8Array(this.#poll.buffer);
-  readonly #dhSlots = new Map<number, KeySlot>();
   readonly #noticed = new Set<string>();
   #listenPort = 0;
   #fwmark = 0;
@@ -202,12 +201,9 @@ export class DataPlane implements Outside {
     this.#openSockets(this.#listenPort, this.#fwmark);
   }
 
-  answerDh(id: number, done: boolean): void {
-    const slot = this.#dhSlots.get(id);
-    if (slot === undefined) return;
-    this.#dhSlots.delete(id);
-    this.#device.answerDh(id, { secret: done ? slot.first : undefined, now: this.#now });
-    this.#pool.release(slot);
+  /** `secret` is copied to key memory; absent if the identity failed. */
+  answerDh(id: number, secret: Uint8Array | undefined): void {
+    this.#device.answerDh(id, { secret, now: this.#now });
     this.#flush();
   }
 
@@ -266,17 +262,7 @@ export class DataPlane implements Outside {
   }
 
   requestDh(id: number, peerPublicKey: Uint8Array): void {
-    const slot = this.#pool.take();
-    if (slot === undefined) {
-      // The queue calls back into itself only from outside: the answer comes with the next tick.
-      this.#notice("no key memory for the identity's answers");
-      return;
-    }
-    this.#dhSlots.set(id, slot);
-    const answer = Deno.UnsafePointer.value(
-      Deno.UnsafePointer.of(slot.bytes as Uint8Array<ArrayBuffer>),
-    );
-    this.#owner.requestDh(id, { peerPublicKey: peerPublicKey.slice(), answer });
+    this.#owner.requestDh(id, peerPublicKey.slice());
   }
 
   event(event: CoreEvent): void {

@@ -56,7 +56,12 @@ export type ToWorker =
     readonly warmUp: boolean;
   }
   | { readonly type: "request"; readonly id: number; readonly request: Request }
-  | { readonly type: "dh"; readonly id: number; readonly done: boolean };
+  | {
+    readonly type: "dh";
+    readonly id: number;
+    /** Where the result lies, until the worker says that it took it; absent if there is none. */
+    readonly answer?: bigint;
+  };
 
 export type FromWorker =
   | { readonly type: "done"; readonly id: number; readonly status?: DeviceStatus }
@@ -67,11 +72,6 @@ export type FromWorker =
     readonly message: string;
   }
   | { readonly type: "event"; readonly event: TunnelEvent }
-  | {
-    /** The result goes to 32 bytes at `answer`. */
-    readonly type: "dh";
-    readonly id: number;
-    readonly peerPublicKey: Uint8Array;
-    readonly answer: bigint;
-  }
+  | { readonly type: "dh"; readonly id: number; readonly peerPublicKey: Uint8Array }
+  | { readonly type: "dh-taken"; readonly id: number }
   | { readonly type: "closed"; readonly reason: CloseReason };

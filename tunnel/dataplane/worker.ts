@@ -1,5 +1,7 @@
 /** The data-plane thread. It blocks in poll(2); a message to it is announced through an eventfd. */
 import type { CloseReason } from "../api.ts";
+import { nativeBytes } from "../../os/libc.ts";
+import { KEY_LENGTH } from "../protocol/spec.ts";
 import { DataPlane, PortError } from "./data_plane.ts";
 import { warmUp } from "./warm_up.ts";
 import { bestCrypto } from "../protocol/native.ts";
@@ -29,7 +31,7 @@ scope.onmessage = ({ data }) => {
     return;
   }
   received++;
-  if (data.type === "dh") plane?.answerDh(data.id, data.done);
+  if (data.type === "dh") takeDh(data.id, data.answer);
   else answer(data.id, data.request);
   if (received === Atomics.load(sent, 0)) caughtUp?.();
 };
@@ -59,8 +61,7 @@ function handle(id: number, request: Request): void {
       crypto: library,
       owner: {
         event: (event) => tell({ type: "event", event }),
-        requestDh: (dhId, { peerPublicKey, answer }) =>
-          tell({ type: "dh", id: dhId, peerPublicKey, answer }),
+        requestDh: (dhId, peerPublicKey) => tell({ type: "dh", id: dhId, peerPublicKey }),
       },
     });
     // It blocks at once, so the answer goes first.
@@ -86,6 +87,11 @@ function handle(id: number, request: Request): void {
       plane.stop();
   }
   tell({ type: "done", id });
+}
+
+function takeDh(id: number, answer: bigint | undefined): void {
+  plane?.answerDh(id, answer === undefined ? undefined : nativeBytes(answer, KEY_LENGTH));
+  tell({ type: "dh-taken", id });
 }
 
 async function carry(running: DataPlane): Promise<void> {

@@ -5,7 +5,7 @@
  */
 const libc = Deno.dlopen("libc.so.6", {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
-  send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
+  send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize", nonblocking: true },
   recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
   close: { parameters: ["i32"], result: "i32" },
 });
@@ -27,15 +27,17 @@ const AF_UNSPEC = 0;
 const ENOENT = 2;
 
 /**
- * Forgets every connection of this network namespace whose mark is `mark`, IPv4 and IPv6.
+ * Forgets every connection of this network namespace whose mark is `mark`, IPv4 and IPv6. The kernel
+ * takes some 20 ms for it, on a thread of its own.
  * @throws {Error} when the kernel refuses (no CAP_NET_ADMIN, no connection tracking).
  */
-export function forgetConnections(mark: number): void {
+export async function forgetConnections(mark: number): Promise<void> {
   const fd = libc.symbols.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
   if (fd < 0) throw new Error("Cannot forget connections: the kernel gave no netlink socket");
   try {
     const request = deleteByMark(mark);
-    if (Number(libc.symbols.send(fd, request, BigInt(request.length), 0)) !== request.length) {
+    const sent = await libc.symbols.send(fd, request, BigInt(request.length), 0);
+    if (Number(sent) !== request.length) {
       throw new Error("Cannot forget connections: the kernel didn't take the request");
     }
     // The kernel answers before `send` returns.
@@ -43,10 +45,9 @@ export function forgetConnections(mark: number): void {
     const length = Number(libc.symbols.recv(fd, answer, BigInt(answer.length), MSG_DONTWAIT));
     const errno = length < 20 ? undefined : errorOf(new DataView(answer.buffer));
     if (errno !== 0 && errno !== ENOENT) {
+      const why = errno === undefined ? "no answer" : `errno ${errno}`;
       throw new Error(
-        `Cannot forget connections: the kernel refused (${
-          errno === undefined ? "no answer" : `errno ${errno}`
-        }); is CAP_NET_ADMIN there?`,
+        `Cannot forget connections: the kernel refused (${why}); is CAP_NET_ADMIN there?`,
       );
     }
   } finally {

@@ -17,7 +17,8 @@ export interface TerminalTraffic {
 export interface Switch {
   /**
    * Puts the ruleset for this session (undefined: locked) in force, in one transaction, and forgets
-   * the connections of the session before. Synchronous: when it returns, the kernel obeys it.
+   * the connections of the session before. Synchronous: when it returns, the kernel obeys it (the
+   * forgetting follows some 20 ms behind).
    * @throws {Error} when the kernel refuses; the ruleset before stays in force.
    */
   apply(grant: SessionGrant | undefined): void;

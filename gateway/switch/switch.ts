@@ -15,6 +15,8 @@ export interface SwitchOptions {
   /** Group id of the box's DNS processes; undefined where they can't have one of their own. */
   readonly dnsGroup?: number | undefined;
   readonly nftables?: Nftables;
+  /** Told of what fails behind the caller's back; by default it goes to the error stream. */
+  readonly onFault?: (error: unknown) => void;
 }
 
 /** Changes nothing yet: what an earlier run left in force stays until the first `apply`. */
@@ -29,12 +31,15 @@ export class NftablesSwitch implements Switch, Disposable {
   /** Counts of the rulesets before the one in force. */
   readonly #drops = new Map<string, number>();
   readonly #traffic = new Map<string, { sent: number; received: number }>();
+  readonly #onFault: (error: unknown) => void;
   #applied = false;
+  #forgetting: Promise<void> = Promise.resolve();
 
   constructor(config: SwitchConfig, options: SwitchOptions = {}) {
     this.#config = config;
     this.#dnsGroup = options.dnsGroup;
     this.#nftables = options.nftables ?? openNftables();
+    this.#onFault = options.onFault ?? ((error) => console.error(error));
   }
 
   apply(grant: SessionGrant | undefined): void {
@@ -48,7 +53,7 @@ export class NftablesSwitch implements Switch, Disposable {
     }
     this.#nftables.run(plan);
     this.#applied = true;
-    forgetConnections(SESSION_MARK);
+    this.#forget();
   }
 
   refresh(): void {
@@ -81,6 +86,16 @@ export class NftablesSwitch implements Switch, Disposable {
   /** Lets go of the library; the ruleset stays in force. */
   [Symbol.dispose](): void {
     this.#nftables[Symbol.dispose]();
+  }
+
+  /**
+   * Connections of the session before: none of them passes any more, and none shall be taken up, with
+   * its old address, by the session after. Takes a while and needs no waiting for.
+   */
+  #forget(): void {
+    this.#forgetting = this.#forgetting.then(() => forgetConnections(SESSION_MARK)).catch(
+      (error) => this.#onFault(error),
+    );
   }
 
   #keepCounts(): void {

@@ -39,7 +39,7 @@ for (const prefer of ["libnftables", "nft"] as const) {
   expect(still(after) === still(before), `${prefer}: a refused transaction changes nothing`);
   expect(nftables.json("list counters table inet sekisho").length > 5, `${prefer} lists as JSON`);
 }
-forgetConnections(SESSION_MARK);
+await forgetConnections(SESSION_MARK);
 console.log(JSON.stringify({ accepted, faults }));
 
 function expect(holds: boolean, what: string): void {

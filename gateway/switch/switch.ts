@@ -1,6 +1,6 @@
 /** The switch on the real kernel: applies plans, keeps counts across them. */
 import { forgetConnections } from "../../os/conntrack.ts";
-import { type Nftables, openNftables } from "../../os/libnftables.ts";
+import { type Nftables, NftablesError, openNftables } from "../../os/libnftables.ts";
 import { dnsIdentity } from "../lan/identity.ts";
 import type { Switch, TerminalTraffic } from "./api.ts";
 import { readCounters, readTraffic } from "./counts.ts";
@@ -33,6 +33,7 @@ export class NftablesSwitch implements Switch, Disposable {
   readonly #traffic = new Map<string, { sent: number; received: number }>();
   readonly #onFault: (error: unknown) => void;
   #applied = false;
+  #grant: SessionGrant | undefined;
   #forgetting: Promise<void> = Promise.resolve();
 
   constructor(config: SwitchConfig, options: SwitchOptions = {}) {
@@ -43,16 +44,11 @@ export class NftablesSwitch implements Switch, Disposable {
   }
 
   apply(grant: SessionGrant | undefined): void {
-    const plan = planRuleset({ config: this.#config, grant, dnsGroup: this.#dnsGroup });
-    if (this.#applied) {
-      // Locking cuts first (0.1 ms), then counts: an emptied chain ends in the default drop.
-      if (grant === undefined) {
-        this.#nftables.run(`flush chain ${TABLE} outward\nflush chain ${TABLE} inward\n`);
-      }
-      this.#keepCounts();
-    }
+    const plan = this.#plan(grant);
+    if (this.#applied) this.#leave(grant);
     this.#nftables.run(plan);
     this.#applied = true;
+    this.#grant = grant;
     this.#forget();
   }
 
@@ -98,6 +94,23 @@ export class NftablesSwitch implements Switch, Disposable {
     );
   }
 
+  #plan(grant: SessionGrant | undefined): string {
+    return planRuleset({ config: this.#config, grant, dnsGroup: this.#dnsGroup });
+  }
+
+  /** Whatever is wrong with the ruleset in force, the next one must follow. */
+  #leave(next: SessionGrant | undefined): void {
+    try {
+      // Locking cuts first (0.1 ms), then counts: an emptied chain ends in the default drop.
+      if (next === undefined) {
+        this.#nftables.run(`flush chain ${TABLE} outward\nflush chain ${TABLE} inward\n`);
+      }
+      this.#keepCounts();
+    } catch (error) {
+      this.#onFault(error);
+    }
+  }
+
   #keepCounts(): void {
     for (const [reason, { packets }] of this.#counters()) {
       this.#drops.set(reason, (this.#drops.get(reason) ?? 0) + packets);
@@ -106,13 +119,25 @@ export class NftablesSwitch implements Switch, Disposable {
   }
 
   #counters() {
-    return readCounters(this.#nftables.json(`list counters table ${TABLE}`));
+    return readCounters(this.#list(`counters table ${TABLE}`));
+  }
+
+  /** A table that can't be listed was taken away by somebody else: it is put back at once. */
+  #list(what: string): unknown[] {
+    try {
+      return this.#nftables.json(`list ${what}`);
+    } catch (error) {
+      if (!(error instanceof NftablesError)) throw error;
+      this.#nftables.run(this.#plan(this.#grant));
+      this.#onFault(new Error("The ruleset was removed by another program; it is in force again"));
+      return [];
+    }
   }
 
   #addTraffic(sums: Map<string, { sent: number; received: number }>): void {
     for (const set of TRAFFIC_SETS) {
       const direction = set.startsWith("sent") ? "sent" : "received";
-      for (const [address, bytes] of readTraffic(this.#nftables.json(`list set ${TABLE} ${set}`))) {
+      for (const [address, bytes] of readTraffic(this.#list(`set ${TABLE} ${set}`))) {
         const sum = sums.get(address) ?? { sent: 0, received: 0 };
         sum[direction] += bytes;
         sums.set(address, sum);

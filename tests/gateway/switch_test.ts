@@ -24,6 +24,15 @@ ping -c 1 -W 1 -t 1 ${WEB.v4}; ping -b -c 1 -W 1 255.255.255.255; ping -c 1 -W 1
 dig +time=1 +tries=1 @${WEB.v4} a.example; dig +tcp +time=1 +tries=1 @${WEB.v6} b.example
 true`;
 
+/** The same in short, where nobody says no at once. */
+const ATTEMPTS_WITHOUT_REFUSAL = `
+for host in ${WEB.v4} ${WEB.v6} ${LEARNED}; do
+  printf x > /dev/udp/$host/53; printf x > /dev/udp/$host/9999
+  timeout 1 bash -c "printf x > /dev/tcp/$host/80"
+done
+ping -c 1 -W 1 ${WEB.v4}; ping -c 1 -W 1 ${WEB.v6}
+true`;
+
 labTest("switch: locked, nothing of a terminal leaves, and nothing makes it hang", async () => {
   await using network = await locked();
   const { terminal } = network.network;
@@ -270,6 +279,26 @@ labTest("switch: everything through the tunnel (0.0.0.0/0, ::/0) leaves only by 
   await network.terminal.run(["bash", "-c", ATTEMPTS]);
   assert.deepEqual(await network.sentText("internet"), []);
 });
+
+labTest(
+  "switch: a ruleset that another program removed doesn't open the box, and comes back",
+  async () => {
+    await using network = await locked();
+    await network.box.do({ do: "open", grant: GRANT });
+    await network.gateway.sh("nft flush ruleset");
+    await network.terminal.run(["bash", "-c", ATTEMPTS_WITHOUT_REFUSAL]);
+    assert.deepEqual(await network.sentText("internet"), [], "the routes alone hold it");
+    await network.box.do({ do: "drops" });
+    assert.match(await network.gateway.sh("nft list ruleset"), /table inet sekisho/);
+    assert.equal(
+      (await network.fetch(`http://${OFFICE.v4}/`)).stdout,
+      seenBy("office", "10.8.0.2"),
+    );
+    await network.gateway.sh("nft flush ruleset");
+    await network.box.do({ do: "lock" });
+    assert.equal((await network.fetch(`https://${OFFICE.v4}/`)).code, 7);
+  },
+);
 
 /** A network with a locked box on it, servers up, both far sides watched. */
 async function locked() {

@@ -25,14 +25,21 @@ export function secretsOf(card: Card): Secret[] {
   ];
 }
 
-/** Whatever looks like a key in the engine's locked memory now: its session keys are among them. */
-export function engineKeys(engine: number): Secret[] {
-  return keysIn(readSecretMemory(engine)).map((needle) => ({
-    ...needle,
-    kind: "session keys",
-    // A handshake's keys go while we look; the profile's own are asked for by name.
-    heldByEngine: false,
-  }));
+/**
+ * Whatever looks like a key in the engine's locked memory now and isn't one of `known`: its session
+ * keys. They change while we look, so none of them must be held for ever.
+ */
+export function sessionKeysOf(engine: number, known: readonly Secret[]): Secret[] {
+  const knownBytes = known.map((secret) => secret.bytes.toHex());
+  return keysIn(readSecretMemory(engine))
+    .filter((needle) => !knownBytes.some((bytes) => overlaps(needle.bytes.toHex(), bytes)))
+    .map((needle) => ({ ...needle, kind: "session keys", heldByEngine: false }));
+}
+
+/** Whether half of a needle belongs to a known secret: then it is a window on that one's edge. */
+function overlaps(needle: string, known: string): boolean {
+  const half = needle.length / 2;
+  return known.includes(needle.slice(0, half)) || known.includes(needle.slice(half));
 }
 
 function keyForms(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { sleep } from "../../lab/machine.ts";
 import { searchMemory } from "../../lab/memory_search.ts";
 import type { Box } from "../box.ts";
-import { engineKeys, type Secret, secretsOf } from "../secrets.ts";
+import { type Secret, secretsOf, sessionKeysOf } from "../secrets.ts";
 import { UplinkWatch } from "../uplink.ts";
 import { OFFICE_URL, openOffice, portalState } from "../visits.ts";
 import type { World } from "../world.ts";
@@ -18,7 +18,8 @@ export async function pullCard(world: World): Promise<void> {
   await openOffice(terminal);
   const [engine, ...more] = box.engines();
   assert.ok(engine !== undefined && more.length === 0, "one engine runs");
-  const secrets = [...secretsOf(office), ...engineKeys(engine)];
+  const known = secretsOf(office);
+  const secrets = [...known, ...sessionKeysOf(engine, known)];
   proveSearch(box, engine, secrets);
   teller.note(`${secrets.length} secrets looked for: ${kinds(secrets)}`);
 

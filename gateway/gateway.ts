@@ -94,10 +94,10 @@ export class Gateway implements GatewayView {
         ),
         tunnelInterface: config.tunnel.interface,
       }),
-      highestGeneration: (profileId) => parts.store.generations.highest(profileId),
+      highestGeneration: (cardId) => parts.store.generations.highest(cardId),
       applyGrant: async (grant) => {
         await this.#network.open(grant);
-        parts.store.generations.seen(grant.profileId, grant.generation);
+        parts.store.generations.seen(grant.cardId, grant.generation);
       },
       revokeGrant: () => this.#network.close(),
       record: (level, event, detail) => this.record(level, event, detail),

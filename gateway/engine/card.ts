@@ -22,7 +22,7 @@ export interface LookOptions {
   readonly issuerKeys: readonly IssuerKey[];
   /** Unix milliseconds. */
   readonly now: number;
-  readonly highestGeneration: (profileId: string) => Promise<number>;
+  readonly highestGeneration: (cardId: string) => Promise<number>;
 }
 
 export type Look =
@@ -78,7 +78,7 @@ async function look(session: CardSession, options: LookOptions): Promise<Look> {
   // The signature first: only a genuine head is worth asking about.
   const genuine = await checkHead(read.carried.head, context(0));
   if (genuine.result === "fault") return refused(genuine.fault);
-  const highest = await options.highestGeneration(genuine.head.profileId);
+  const highest = await options.highestGeneration(genuine.head.cardId);
   const check = await checkHead(read.carried.head, context(highest));
   if (check.result === "fault") return refused(check.fault);
   const { head } = check;

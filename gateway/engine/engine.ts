@@ -97,15 +97,15 @@ export class Engine {
     const look = await lookAtCard(this.#card, {
       issuerKeys: issuerKeysOf(start),
       now: Date.now(),
-      highestGeneration: (profileId) => this.#highestGeneration(profileId),
+      highestGeneration: (cardId) => this.#highestGeneration(cardId),
     });
     if ("ready" in look) this.#ready = look.ready;
     await this.#say({ type: "card", report: look.report });
   }
 
-  #highestGeneration(profileId: string): Promise<number> {
+  #highestGeneration(cardId: string): Promise<number> {
     const answer = new Promise<number>((resolve) => this.#generation = resolve);
-    void this.#say({ type: "generation-asked", profileId });
+    void this.#say({ type: "generation-asked", cardId });
     return answer;
   }
 

@@ -24,7 +24,7 @@ export const ToEngineSchema = v.variant("type", [
     issuers: v.pipe(v.array(base64url(64)), v.maxLength(64)),
     tunnelInterface: text(15),
   }),
-  /** Answers `generation-asked`: the highest generation seen of that profile, 0 for none. */
+  /** Answers `generation-asked`: the highest generation seen of that card, 0 for none. */
   v.strictObject({ type: v.literal("generation"), highest: count }),
   v.strictObject({
     type: v.literal("pin"),
@@ -37,7 +37,7 @@ export type ToEngine = v.InferOutput<typeof ToEngineSchema>;
 
 const GrantSchema = v.strictObject({
   holder: text(128),
-  profileId: text(64),
+  cardId: text(64),
   generation: count,
   expiresAt: number,
   interface: text(15),
@@ -60,7 +60,7 @@ export const FromEngineSchema = v.variant("type", [
     /** Protections that the kernel did not grant. */
     gaps: texts,
   }),
-  v.strictObject({ type: v.literal("generation-asked"), profileId: text(64) }),
+  v.strictObject({ type: v.literal("generation-asked"), cardId: text(64) }),
   v.strictObject({
     type: v.literal("card"),
     report: v.variant("card", [

@@ -143,7 +143,7 @@ function grantOf({ unlocked, start }: UplinkOptions): Grant {
   const { profile } = unlocked;
   return {
     holder: profile.user.name,
-    profileId: profile.id,
+    cardId: profile.cardId,
     generation: profile.generation,
     expiresAt: profile.expiresAt * 1000,
     interface: start.tunnelInterface,

@@ -1,7 +1,7 @@
 /** What an unlocked token lets terminals do: the profile's settings without any key. */
 export interface Grant {
   readonly holder: string;
-  readonly profileId: string;
+  readonly cardId: string;
   readonly generation: number;
   /** Unix milliseconds. */
   readonly expiresAt: number;

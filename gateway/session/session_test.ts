@@ -38,7 +38,7 @@ const pin = (n: number, ticket = 1): SessionEvent => ({
 });
 const grant: Grant = {
   holder: "Hana",
-  profileId: "p",
+  cardId: "p",
   generation: 1,
   expiresAt: DAY,
   interface: "sekisho0",

@@ -15,7 +15,7 @@ export type TunnelReport = Extract<FromEngine, { type: "tunnel" }>;
 export interface SessionDependencies {
   /** What an engine must know to start on this reader. */
   engineStart(reader: string): Extract<ToEngine, { type: "start" }>;
-  highestGeneration(profileId: string): number;
+  highestGeneration(cardId: string): number;
   /** Opens the network for a grant; rejects when it can't, having taken everything back. */
   applyGrant(grant: Grant): Promise<void>;
   /** Closes the network at once; what takes longer goes on behind. */
@@ -153,7 +153,7 @@ export class SessionShell {
       case "generation-asked":
         return this.#engine?.process.send({
           type: "generation",
-          highest: this.#deps.highestGeneration(message.profileId),
+          highest: this.#deps.highestGeneration(message.cardId),
         });
       case "card":
         return this.#handle({ type: "engine-card", run, report: message.report });

@@ -23,10 +23,10 @@ export interface Settings {
 }
 
 export interface Generations {
-  /** The highest generation seen of this profile, 0 for none. */
-  highest(profileId: string): number;
+  /** The highest generation seen of this card's profiles, 0 for none. */
+  highest(cardId: string): number;
   /** Remembers a generation; never lowers it. Never throws: what the disk doesn't take is kept in memory and tried again. */
-  seen(profileId: string, generation: number): void;
+  seen(cardId: string, generation: number): void;
 }
 
 export interface Store {

@@ -10,21 +10,21 @@ export class SqliteGenerations implements Generations {
     this.#db = db;
   }
 
-  highest(profileId: string): number {
-    const row = this.#db.prepare("SELECT highest FROM generation WHERE profile_id = ?").get(
-      profileId,
+  highest(cardId: string): number {
+    const row = this.#db.prepare("SELECT highest FROM generation WHERE card_id = ?").get(
+      cardId,
     );
-    return Math.max(Number(row?.["highest"] ?? 0), this.#unwritten.get(profileId) ?? 0);
+    return Math.max(Number(row?.["highest"] ?? 0), this.#unwritten.get(cardId) ?? 0);
   }
 
-  seen(profileId: string, generation: number): void {
-    const waiting = this.#unwritten.get(profileId) ?? 0;
-    this.#unwritten.set(profileId, Math.max(waiting, generation));
+  seen(cardId: string, generation: number): void {
+    const waiting = this.#unwritten.get(cardId) ?? 0;
+    this.#unwritten.set(cardId, Math.max(waiting, generation));
     for (const [id, highest] of this.#unwritten) {
       try {
         this.#db.prepare(
-          "INSERT INTO generation (profile_id, highest) VALUES (?, ?) " +
-            "ON CONFLICT (profile_id) DO UPDATE SET highest = max(highest, excluded.highest)",
+          "INSERT INTO generation (card_id, highest) VALUES (?, ?) " +
+            "ON CONFLICT (card_id) DO UPDATE SET highest = max(highest, excluded.highest)",
         ).run(id, highest);
         this.#unwritten.delete(id);
       } catch {

@@ -8,7 +8,7 @@ export const migration = {
     ) STRICT, WITHOUT ROWID;
 
     CREATE TABLE generation (
-      profile_id TEXT PRIMARY KEY,
+      card_id TEXT PRIMARY KEY,
       highest    INTEGER NOT NULL CHECK (highest >= 0)
     ) STRICT, WITHOUT ROWID;
 

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Generations } from "./api.ts";
 
-/** The highest generation seen of each profile: in memory at once, on disk as soon as it takes it. */
+/** The highest generation seen of each card: in memory at once, on disk as soon as it takes it. */
 export class SqliteGenerations implements Generations {
   readonly #db: DatabaseSync;
   readonly #unwritten = new Map<string, number>();

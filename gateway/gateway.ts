@@ -10,11 +10,12 @@ import { SessionNetwork } from "./session/network.ts";
 import { SessionShell } from "./session/shell.ts";
 import type { Store } from "./store/api.ts";
 import { openStore } from "./store/store.ts";
-import type { Switch } from "./switch/api.ts";
+import type { Switch, TerminalTraffic } from "./switch/api.ts";
 import { createSwitch } from "./switch/switch.ts";
 import type { Uplink } from "./uplink/api.ts";
 import { createUplink } from "./uplink/uplink.ts";
 import type {
+  DropCounts,
   GatewayEvent,
   GatewayStatus,
   GatewayView,
@@ -52,7 +53,11 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
     const parts: Parts = {
       locks,
       store,
-      switch: createSwitch(config),
+      switch: createSwitch(config, {
+        onFault: (error) => {
+          store.journal.record("error", "network-fault", { reason: messageOf(error) });
+        },
+      }),
       uplink: createUplink(config),
       lan: createLan(config),
     };
@@ -78,6 +83,8 @@ export class Gateway implements GatewayView {
   readonly #beat: ReturnType<typeof setInterval>;
   #terminals: readonly Terminal[] = [];
   #looking = false;
+  #drops: DropCounts = {};
+  #traffic: ReadonlyMap<string, TerminalTraffic> = new Map();
 
   constructor(config: GatewayConfig, parts: Parts) {
     this.#config = config;
@@ -134,7 +141,7 @@ export class Gateway implements GatewayView {
       session: this.#session.phase,
       terminals: this.#terminalViews(),
       ...(tunnel === undefined ? {} : { tunnel }),
-      drops: this.#drops(),
+      drops: this.#allDrops(),
       warnings: this.#warnings(),
     };
   }
@@ -185,6 +192,9 @@ export class Gateway implements GatewayView {
   #onBeat(): void {
     try {
       this.#network.refresh();
+      // Read even when nobody looks: reading is what notices a ruleset that somebody took away.
+      this.#drops = this.#parts.switch.drops();
+      this.#traffic = new Map(this.#parts.switch.terminals().map((one) => [one.address, one]));
     } catch (error) {
       this.record("error", "network-fault", { reason: messageOf(error) });
     }
@@ -208,9 +218,8 @@ export class Gateway implements GatewayView {
   }
 
   #terminalViews(): TerminalView[] {
-    const traffic = new Map(this.#parts.switch.terminals().map((one) => [one.address, one]));
     return this.#terminals.map((terminal) => {
-      const { sentBytes = 0, receivedBytes = 0 } = traffic.get(terminal.address) ?? {};
+      const { sentBytes = 0, receivedBytes = 0 } = this.#traffic.get(terminal.address) ?? {};
       return { ...terminal, sentBytes, receivedBytes };
     });
   }
@@ -232,11 +241,11 @@ export class Gateway implements GatewayView {
     };
   }
 
-  #drops(): Record<string, number> {
+  #allDrops(): Record<string, number> {
     const tunnel = Object.entries(this.#session.grant?.tunnel?.drops ?? {})
       .filter(([, count]) => count > 0)
       .map(([reason, count]) => [`tunnel-${reason}`, count]);
-    return { ...this.#parts.switch.drops(), ...Object.fromEntries(tunnel) };
+    return { ...this.#drops, ...Object.fromEntries(tunnel) };
   }
 
   #warnings(): string[] {

@@ -25,7 +25,11 @@ export function startEngineProcess(listener: EngineListener): EngineProcess {
     stdin: "piped",
     stdout: "piped",
     stderr: "inherit",
-    env: { PCSCLITE_NO_BLOCKING: "1" },
+    env: {
+      PCSCLITE_NO_BLOCKING: "1",
+      // The runtime would ask the Internet for a newer one of itself.
+      DENO_NO_UPDATE_CHECK: "1",
+    },
   }).spawn();
   const writer = new LineWriter<ToEngine>(child.stdin);
   const kill = () => {

@@ -20,8 +20,11 @@ export interface SwitchOptions {
 }
 
 /** Changes nothing yet: what an earlier run left in force stays until the first `apply`. */
-export function createSwitch(config: SwitchConfig): Switch & Disposable {
-  return new NftablesSwitch(config, { dnsGroup: dnsIdentity()?.gid });
+export function createSwitch(
+  config: SwitchConfig,
+  options: Pick<SwitchOptions, "onFault"> = {},
+): Switch & Disposable {
+  return new NftablesSwitch(config, { ...options, dnsGroup: dnsIdentity()?.gid });
 }
 
 export class NftablesSwitch implements Switch, Disposable {

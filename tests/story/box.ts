@@ -30,7 +30,7 @@ export interface BoxOptions {
   /** Issuers' public keys as a configuration has them. */
   readonly issuers: readonly string[];
   readonly adminPassword: string;
-  /** Folder for what outlives a restart; default: in `dir`. */
+  /** Folder for what outlives a restart, as the machine sees it; default: in `dir`. */
   readonly state?: string;
 }
 
@@ -42,6 +42,7 @@ export class Box implements AsyncDisposable {
   /** How the LAN reaches the administrator's panel. */
   readonly panel: { readonly hostname: string; readonly port: number };
   readonly watch: Watch;
+  /** The folder of what outlives a restart, as the host sees it. */
   readonly state: string;
   readonly #config: string;
   readonly #pcscd: Pcscd;
@@ -70,7 +71,8 @@ export class Box implements AsyncDisposable {
     await site.gateway.quickAckLoopback();
     const pcscd = await startPcscd(site.gateway);
     const watch = await Watch.start(site.gateway);
-    const box = new Box({ site, config, state, pcscd, watch });
+    const seen = `/proc/${site.gateway.pid}/root${state}`;
+    const box = new Box({ site, config, state: seen, pcscd, watch });
     const { code, stderr } = await site.gateway.run(
       [...box.#command(), "--set-admin-password"],
       { input: `${options.adminPassword}\n`, env: { DENO_NO_UPDATE_CHECK: "1" } },

@@ -9,11 +9,21 @@ import { startStockHub } from "./stock_hub.ts";
 import type { Teller } from "./teller.ts";
 import type { Variant, World } from "./world.ts";
 
+export interface WorldOptions {
+  /** With profiles that must not count. */
+  readonly spoilt?: boolean;
+  /** Each gateway keeps its state on a disk of its own of 2 MB, at `TINY_STATE`. */
+  readonly tinyState?: boolean;
+}
+
+/** Where that disk is, as the machine sees it. */
+export const TINY_STATE = "/run/tiny";
+
 /** Everything up and locked, no card in any reader, the terminals with their addresses. */
 export async function openWorld(
   variant: Variant,
   teller: Teller,
-  { spoilt = false }: { spoilt?: boolean } = {},
+  { spoilt = false, tinyState = false }: WorldOptions = {},
 ): Promise<World> {
   await using stack = new AsyncDisposableStack();
   teller.step("Network: three terminals, two gateways, the Internet, the hub, the office");
@@ -41,7 +51,16 @@ export async function openWorld(
   for (const site of network.sites) {
     const dir = `${lab.dir}/${site.plan.name}`;
     await Deno.mkdir(dir);
-    boxes.push(stack.use(await Box.start(site, { dir, issuers: [issuer], adminPassword })));
+    if (tinyState) {
+      await site.gateway.sh(
+        `mkdir -p ${TINY_STATE}; mount -t tmpfs -o size=2m,mode=755 tmpfs ${TINY_STATE}`,
+      );
+    }
+    const box = await Box.start(site, {
+      ...{ dir, issuers: [issuer], adminPassword },
+      ...(tinyState ? { state: `${TINY_STATE}/state` } : {}),
+    });
+    boxes.push(stack.use(box));
     await site.connectTerminals();
   }
   const [first, second] = boxes;

@@ -1,0 +1,118 @@
+/** What others may do to a gateway with a session up: nothing of it may end or change the session. */
+import assert from "node:assert/strict";
+import { labTest } from "../lab/needs.ts";
+import type { Box } from "../story/box.ts";
+import { openWorld, TINY_STATE } from "../story/open_world.ts";
+import { panelStatus } from "../story/panel.ts";
+import { HUB } from "../story/plan.ts";
+import { PlainTeller } from "../story/teller.ts";
+import type { Terminal } from "../story/terminal.ts";
+import { enterPin, openOffice, portalState, unlock, untilPhase } from "../story/visits.ts";
+import type { World } from "../story/world.ts";
+
+labTest("a session in bad surroundings", async (t) => {
+  const variant = { hub: "ours", identity: "sealed" } as const;
+  await using world = await openWorld(variant, new PlainTeller(), { tinyState: true });
+  const { boxes: [box], cards } = world;
+  const [terminal] = box.site.terminals;
+  assert.ok(terminal);
+  await unlock(terminal, box, cards.office);
+  const at: Place = { world, box, terminal };
+  await t.step("garbage on both ends of the tunnel", () => udpGarbage(at));
+  await t.step("requests that no page of the portal makes", () => webGarbage(at));
+  await t.step("a full disk", () => fullDisk(at));
+});
+
+interface Place {
+  readonly world: World;
+  readonly box: Box;
+  readonly terminal: Terminal;
+}
+
+/** Truncated, oversized, random, and each message type with nonsense in it. */
+async function udpGarbage({ world, box, terminal }: Place): Promise<void> {
+  const { hub, network, cards, adminPassword } = world;
+  const engineBefore = box.engines();
+  const endpoint = await hub.endpointOf(cards.office.publicKey);
+  assert.ok(endpoint);
+  const gateway = endpoint.slice(0, endpoint.lastIndexOf(":"));
+  const port = Number(endpoint.slice(endpoint.lastIndexOf(":") + 1));
+  const program = new URL("./udp_garbage_program.ts", import.meta.url).pathname;
+  for (const [address, at] of [[gateway, port], [HUB.line.box.address, HUB.port]] as const) {
+    const { code, stderr } = await network.internet.run(
+      [Deno.execPath(), "run", "-A", "--no-prompt", program, address, String(at)],
+    );
+    assert.equal(code, 0, stderr);
+  }
+  await openOffice(terminal);
+  assert.equal(await hub.endpointOf(cards.office.publicKey), endpoint, "the hub was led astray");
+  assert.deepEqual(box.engines(), engineBefore);
+  // The engine tells its counters once a second.
+  const { drops } = await untilCounted({ terminal, box, adminPassword });
+  assert.ok((drops["tunnel-malformed"] ?? 0) > 0, JSON.stringify(drops));
+}
+
+async function untilCounted(
+  { terminal, box, adminPassword }: { terminal: Terminal; box: Box; adminPassword: string },
+) {
+  for (let i = 0;; i++) {
+    const status = await panelStatus(terminal, box, adminPassword);
+    if ((status.drops["tunnel-malformed"] ?? 0) > 0 || i === 5) return status;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
+async function webGarbage({ box, terminal }: Place): Promise<void> {
+  const url = `${box.portal}/api/pin`;
+  const json = { "content-type": "application/json", origin: box.portal };
+  const sealed = { engine: "x", enc: "AA", ciphertext: "AA" };
+  const attempts: [number[], { headers: Record<string, string>; body: string }][] = [
+    [[400, 422], { headers: json, body: "{" }],
+    [[400, 422], { headers: json, body: JSON.stringify({ pin: "123456" }) }],
+    [[400, 422], { headers: json, body: JSON.stringify([sealed]) }],
+    [[413], { headers: json, body: JSON.stringify({ ...sealed, enc: "A".repeat(1 << 20) }) }],
+    [[403], {
+      headers: { ...json, origin: "https://evil.example" },
+      body: JSON.stringify(sealed),
+    }],
+    [[403], { headers: { "content-type": "application/json" }, body: JSON.stringify(sealed) }],
+  ];
+  const { pinTries } = await box.softcard.status();
+  for (const [expected, { headers, body }] of attempts) {
+    const { status, text } = await terminal.do("open", {
+      ...{ url, ca: box.authority, method: "POST", headers, body },
+    });
+    assert.ok(expected.includes(status), `${status} ${text} to ${body.slice(0, 60)}`);
+  }
+  assert.equal((await portalState(terminal, box)).phase, "up");
+  assert.equal((await box.softcard.status()).pinTries, pinTries);
+  await openOffice(terminal);
+}
+
+/** The journal says so, the tunnel stays up, and a new session comes up as well. */
+async function fullDisk({ world, box, terminal }: Place): Promise<void> {
+  const { adminPassword, cards: { office } } = world;
+  await box.machine.run(["dd", "if=/dev/zero", `of=${TINY_STATE}/full`, "bs=4k"]);
+  assert.match(await box.machine.sh(`df ${TINY_STATE}`), /100%/);
+  await openOffice(terminal);
+  await box.remove();
+  await untilPhase(terminal, box, ["no-card"]);
+  await box.insert(office);
+  await untilPhase(terminal, box, ["pin-asked"]);
+  // Enough events to use up the last free pages that the store had.
+  for (let i = 0; i < 60; i++) {
+    if ((await panelStatus(terminal, box, adminPassword)).warnings.length > 0) break;
+  }
+  const { warnings } = await panelStatus(terminal, box, adminPassword);
+  assert.match(warnings.join("\n"), /journal can't be written/);
+  assert.equal((await enterPin(terminal, box, office.pin)).outcome, "up");
+  await openOffice(terminal);
+
+  await box.machine.sh(`rm ${TINY_STATE}/full`);
+  await box.remove();
+  await untilPhase(terminal, box, ["no-card"]);
+  const after = await panelStatus(terminal, box, adminPassword);
+  assert.deepEqual(after.warnings, []);
+  const events = box.journal().map(({ event }) => event);
+  assert.ok(events.includes("journal-recovered"), events.slice(-10).join(" "));
+}

@@ -1,6 +1,6 @@
 /** The box's own authority and web certificate: made at the first start, renewed before they end. */
 import { X509Certificate } from "node:crypto";
-import { contains, formatNetwork, parseNetwork } from "../../os/ip_network.ts";
+import { contains, formatNetwork, type IpNetwork, parseNetwork } from "../../os/ip_network.ts";
 import type { GatewayConfig } from "../config/gateway_config.ts";
 import { boxAddresses, boxNames } from "../lan/dns_plan.ts";
 import type { BoxCertificate } from "./api.ts";
@@ -144,19 +144,26 @@ function allows(found: X509Certificate, { networks }: NameLimits): boolean {
 
 /** Private names and addresses, and the LAN's own network where it isn't one of those. */
 function limitsFor({ lan, panel }: CertificateConfig): NameLimits {
-  const own = [lan.address, ...(lan.address6 === undefined ? [] : [lan.address6]), panel.host]
+  const named = [lan.address, ...(lan.address6 === undefined ? [] : [lan.address6])];
+  const own = [...named, ...panelHost({ lan, panel })]
     .map(parseNetwork).filter((network) => network !== undefined)
     .filter((network) =>
       !PRIVATE_NETWORKS.map(parseNetwork).some((outer) => outer && contains(outer, network))
     );
   return {
     domains: [PRIVATE_DOMAIN],
-    networks: [...PRIVATE_NETWORKS, ...own.map(formatNetwork)],
+    networks: [...PRIVATE_NETWORKS, ...own.map(withPrefix)],
   };
 }
 
+/** A constraint on addresses has a mask, also for a single one (RFC 5280 section 4.2.1.10). */
+function withPrefix(network: IpNetwork): string {
+  const text = formatNetwork(network);
+  return text.includes("/") ? text : `${text}/${network.prefix}`;
+}
+
 /** The panel may listen on an address of its own; a wildcard names none. */
-function panelHost({ lan, panel }: CertificateConfig): string[] {
+function panelHost({ lan, panel }: Pick<CertificateConfig, "lan" | "panel">): string[] {
   const named = boxAddresses({ lan }).includes(panel.host);
   return named || panel.host === "0.0.0.0" || panel.host === "::" ? [] : [panel.host];
 }

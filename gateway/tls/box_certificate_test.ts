@@ -110,6 +110,19 @@ Deno.test("box certificate: another address gets another certificate under the s
     assert.deepEqual(await boxCertificate(odd, NOW), third);
   }));
 
+Deno.test("box certificate: a panel elsewhere is one address among the authority's limits", () =>
+  withDir(async (config) => {
+    for (const host of ["127.0.0.1", "198.51.100.7", "2001:db8::7", "0.0.0.0"]) {
+      const moved = { ...config, state: `${config.state}-${host}`, panel: { host, port: 8443 } };
+      const { authority } = await boxCertificate(moved, NOW);
+      const shown = (await openssl(["x509", "-noout", "-text"], authority)).text;
+      assert.doesNotMatch(shown, /invalid/, host);
+      const full = host.includes(":") ? /IP:2001:DB8.*\/FFFF(:FFFF){7}/ : /\/255\.255\.255\.255/;
+      assert.equal(full.test(shown), host !== "0.0.0.0", host);
+      assert.equal((await boxCertificate(moved, NOW)).authority, authority, "and is kept");
+    }
+  }));
+
 Deno.test("box certificate: damaged files are made anew, a foreign key is noticed", () =>
   withDir(async (config) => {
     const first = await boxCertificate(config, NOW);

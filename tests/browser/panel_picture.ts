@@ -29,8 +29,8 @@ export async function takePicture(
       // A box's own authority is known to its owner, not to this browser.
       ignoreHTTPSErrors: true,
       locale: options.language,
-      viewport: { width: 1200, height: 900 },
-      deviceScaleFactor: 1.5,
+      viewport: { width: 1280, height: 1160 },
+      colorScheme: "light",
     });
     await page.goto(url);
     await page.fill("#password", options.password);

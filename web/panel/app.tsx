@@ -5,6 +5,7 @@ import { journalPage } from "../api/journal_page.ts";
 import { type Language, PANEL_MESSAGES } from "../i18n/messages.ts";
 import type { Assets } from "../shared/assets.ts";
 import { chooseLanguage } from "../shared/language.ts";
+import { hearOut } from "../shared/hear_out.ts";
 import { Mark } from "../shared/mark.tsx";
 import { ownOrigin } from "../shared/own_origin.ts";
 import { LanguageSwitch, Page } from "../shared/page.tsx";
@@ -43,6 +44,7 @@ export function panelApp(view: GatewayView, options: PanelOptions): Hono<PeerEnv
 
   const app = new Hono<PeerEnv>();
   app.use(securityHeaders({ hsts: options.hsts ?? false }));
+  app.use(hearOut());
   app.use(ownOrigin({ scheme: "https" }));
 
   app.get("/", async (c) => {

@@ -3,6 +3,7 @@ import { bodyLimit } from "hono/body-limit";
 import type { GatewayView } from "../../gateway/view.ts";
 import { type Language, PORTAL_MESSAGES } from "../i18n/messages.ts";
 import type { Assets } from "../shared/assets.ts";
+import { hearOut } from "../shared/hear_out.ts";
 import { jsonBody } from "../shared/json_body.ts";
 import { chooseLanguage } from "../shared/language.ts";
 import { Mark } from "../shared/mark.tsx";
@@ -37,6 +38,7 @@ export function portalApp(view: GatewayView, options: PortalOptions): Hono<PeerE
   const state = (session = view.session()): PortalState => portalState(view, { session, gateway });
 
   app.use(securityHeaders({ hsts: options.hsts ?? false }));
+  app.use(hearOut());
   const hosts = [new URL(options.portalUrl).host, ...(options.names ?? [])].map(hostName);
   app.use(ownOrigin({ scheme: "https", hosts }));
 

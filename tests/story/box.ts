@@ -1,5 +1,4 @@
 /** A gateway of the story: pcscd, the reader's card, and Sekisho's own gateway process in a site. */
-import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import type { Machine, Running } from "../lab/machine.ts";
 import { sleep } from "../lab/machine.ts";
@@ -154,13 +153,6 @@ export class Box implements AsyncDisposable {
   /** Proportional memory of Sekisho's own processes, in bytes. */
   memory(): number {
     return this.ownPids().reduce((sum, pid) => sum + proportionalSetSize(pid), 0);
-  }
-
-  /** The events of the journal, oldest first. */
-  journal(): { event: string; detail: string }[] {
-    using database = new DatabaseSync(`${this.state}/gateway.db`, { readOnly: true });
-    return database.prepare("SELECT event, detail FROM journal ORDER BY id").all()
-      .map(({ event, detail }) => ({ event: String(event), detail: String(detail) }));
   }
 
   /** SIGKILL to the gateway process itself. */

@@ -13,5 +13,7 @@ export interface Hub {
   readonly publicKey: string;
   /** Where the hub believes a client to be: "192.0.2.1:51820"; undefined before it spoke. */
   endpointOf(clientPublicKey: string): Promise<string | undefined>;
+  /** How many packets it dropped that no peer sends; undefined when it doesn't count them. */
+  malformed(): Promise<number | undefined>;
   stop(): Promise<void>;
 }

@@ -46,6 +46,7 @@ export async function startOurHub(
     publicKey: options.keys.public,
     endpointOf: async (key) =>
       (await status())?.clients.find((client) => client.publicKey === key)?.endpoint,
+    malformed: async () => (await status())?.drops.malformed,
     stop: () => running.stop(),
   };
 }
@@ -53,6 +54,7 @@ export async function startOurHub(
 /** What is used of `hub status`. */
 interface HubStatus {
   readonly clients: readonly { readonly publicKey: string; readonly endpoint?: string }[];
+  readonly drops: { readonly malformed: number };
 }
 
 function configuration(dir: string, clients: readonly HubClient[]): string {

@@ -41,6 +41,7 @@ export async function startStockHub(
       const endpoint = line?.split("\t")[1];
       return endpoint === undefined || endpoint === "(none)" ? undefined : endpoint;
     },
+    malformed: () => Promise.resolve(undefined),
     stop: () => running.stop(),
   };
 }

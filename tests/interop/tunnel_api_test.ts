@@ -5,7 +5,14 @@ import type { DeviceStatus } from "../../tunnel/api.ts";
 import { Lab } from "../lab/lab.ts";
 import type { Machine, Running } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
-import { fetchedSum, newKeys, twoMachines, until, WireguardEnd } from "./wireguard.ts";
+import {
+  fetchedSum,
+  type Implementation,
+  newKeys,
+  twoMachines,
+  until,
+  WireguardEnd,
+} from "./wireguard.ts";
 
 const END = fileURLToPath(import.meta.resolve("./api_end.ts"));
 
@@ -55,9 +62,10 @@ class ApiEnd {
 async function withPeer(
   lab: Lab,
   args: readonly string[],
+  implementation: Implementation = "wireguard-go",
 ): Promise<{ end: ApiEnd; machine: Machine; peer: WireguardEnd }> {
   const { a, b } = await twoMachines(lab);
-  const peer = await WireguardEnd.start(b, { implementation: "wireguard-go" });
+  const peer = await WireguardEnd.start(b, { implementation });
   await peer.address("10.7.0.2/24");
   const keys = await newKeys(a);
   await peer.peer(keys, "allowed-ips 10.7.0.1/32");
@@ -125,7 +133,9 @@ labTest(
   "a bad wire (doubled, cut, turned, replayed, garbage): no packet twice, all counted",
   async () => {
     await using lab = await Lab.open();
-    const { end, machine, peer } = await withPeer(lab, ["local"]);
+    const { end, machine, peer } = await withPeer(lab, ["local"], "ours");
+    // Ours at the other end too: with wireguard-go of 2022, one packet right after the handshake was
+    // lost in about one run of ten when handshake messages came doubled.
     const relay = fileURLToPath(import.meta.resolve("./bad_wire.ts"));
     await machine.spawn(
       [
@@ -147,10 +157,10 @@ labTest(
     });
     const words = ["ping", "-c", "50", "-i", "0.02", "-W", "5", "10.7.0.1"];
     const { stdout } = await peer.machine.run(words);
-    assert.match(stdout, / 0% packet loss/);
-    assert.doesNotMatch(stdout, /DUP|duplicates/);
     await new Promise((resolve) => setTimeout(resolve, 500));
     const { drops } = await end.ask<DeviceStatus>("status");
+    assert.match(stdout, / 0% packet loss/, `${stdout}\n${JSON.stringify(drops)}`);
+    assert.doesNotMatch(stdout, /DUP|duplicates/);
     assert.ok(drops.replayed >= 90, `replayed ${drops.replayed}`);
     assert.ok(drops.authentication >= 20, `authentication ${drops.authentication}`);
     assert.ok(drops.malformed >= 10, `malformed ${drops.malformed}`);

@@ -368,7 +368,8 @@ export class DataPlane implements Outside {
       const length = socket.receive(source, this.#sender.generation);
       if (length === 0) return;
       if (length < 0) {
-        this.#oversized++;
+        if (socket.truncated) this.#oversized++;
+        else this.#device.drops.malformed++;
         continue;
       }
       const size = Math.max(1, socket.segmentSize);

@@ -58,6 +58,8 @@ export class UdpSocket {
   readonly gro: boolean;
   /** Whether several datagrams may go in one call; turned off when a path refuses it. */
   segments: boolean;
+  /** Set by `receive`: the datagram was larger than any can be here. */
+  truncated = false;
   /** Set by `receive`: size of each datagram but the last in what was received. */
   segmentSize = 0;
   /** What `send` does when a call fails for good; counts. */
@@ -142,6 +144,7 @@ export class UdpSocket {
   receive(source: Endpoint, generation: number): number {
     const message = this.#receiving;
     message.reset();
+    this.truncated = false;
     const got = libc.recvmsg(this.descriptor, message.header, 0);
     if (got < 0) {
       const error = errno();
@@ -150,7 +153,8 @@ export class UdpSocket {
     this.segmentSize = got;
     message.readName(source);
     this.#readControl(message, { source, generation });
-    return got === 0 || (message.flags & MSG_TRUNC) !== 0 ? -1 : got;
+    this.truncated = (message.flags & MSG_TRUNC) !== 0;
+    return got === 0 || this.truncated ? -1 : got;
   }
 
   /** Adds a datagram to the call being made. False if it must go in another call: `flush` first. */

@@ -44,9 +44,9 @@ for (const [name, all] of figures) {
   const ours = sorted[Math.floor(sorted.length / 2)] ?? NaN;
   const peer = first?.goal ?? null;
   const line = {
-    ...{ name, ours, peer, ratio: peer ? ours / peer : null, unit: first?.unit },
-    ...{ peerVersion: peer === null ? null : "the goal", runs: sorted.length },
-    ...{ least: sorted[0], most: sorted.at(-1) },
+    ...{ name, ours: round(ours), peer, ratio: peer ? round(ours / peer) : null },
+    ...{ unit: first?.unit, peerVersion: peer === null ? null : "the goal" },
+    ...{ runs: sorted.length, least: round(sorted[0] ?? NaN), most: round(sorted.at(-1) ?? NaN) },
   };
   console.log(JSON.stringify(line));
 }
@@ -82,9 +82,13 @@ async function compareThroughput(world: World): Promise<void> {
       name: `terminal-to-office-${direction}`,
       ours: Math.round(ours[direction]),
       peer: Math.round(peer[direction]),
-      ratio: ours[direction] / peer[direction],
+      ratio: round(ours[direction] / peer[direction]),
       unit: "Mbit/s",
       peerVersion: version,
     }));
   }
+}
+
+function round(value: number): number {
+  return Math.round(value * 1000) / 1000;
 }

@@ -3,7 +3,7 @@ import { Box } from "./box.ts";
 import { issueCards } from "./cards.ts";
 import type { HubClient } from "./hub.ts";
 import { makeKeys } from "./keys.ts";
-import { StoryNetwork } from "./network.ts";
+import { type Site, StoryNetwork } from "./network.ts";
 import { startOurHub } from "./our_hub.ts";
 import { startStockHub } from "./stock_hub.ts";
 import type { Teller } from "./teller.ts";
@@ -47,8 +47,7 @@ export async function openWorld(
   const adminPassword = crypto.getRandomValues(new Uint8Array(9)).toBase64({
     alphabet: "base64url",
   });
-  const boxes: Box[] = [];
-  for (const site of network.sites) {
+  const startBox = async (site: Site): Promise<Box> => {
     const dir = `${lab.dir}/${site.plan.name}`;
     await Deno.mkdir(dir);
     if (tinyState) {
@@ -60,15 +59,16 @@ export async function openWorld(
       ...{ dir, issuers: [issuer], adminPassword },
       ...(tinyState ? { state: `${TINY_STATE}/state` } : {}),
     });
-    boxes.push(stack.use(box));
+    stack.use(box);
     await site.connectTerminals();
-  }
-  const [first, second] = boxes;
-  if (first === undefined || second === undefined) throw new Error("two sites are built above");
+    return box;
+  };
+  const [site1, site2] = network.sites;
+  const boxes = await Promise.all([startBox(site1), startBox(site2)]);
   const open = stack.move();
   return {
     ...{ variant, teller, network, hub, cards, adminPassword },
-    boxes: [first, second],
+    boxes,
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };
 }

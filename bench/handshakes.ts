@@ -3,11 +3,10 @@
  * addresses asking as fast as it goes. `deno run -A bench/handshakes.ts [--pairs N] [--seconds N]`;
  * `--seconds` gives the number of handshakes: 3,000 for each.
  */
-import { Buffer } from "node:buffer";
 import { fileURLToPath } from "node:url";
-import { nobleCrypto } from "../tunnel/protocol/noble.ts";
 import { twoMachines } from "../tests/interop/wireguard.ts";
 import { Lab } from "../tests/lab/lab.ts";
+import { lines } from "../tests/story/lines.ts";
 import { OUTSIDE, peersText } from "./lib/clients/clients.ts";
 import { compare, readSettings, type Sample } from "./lib/compare.ts";
 import { cpuSeconds } from "./lib/cpu.ts";
@@ -22,7 +21,7 @@ const { pairs, seconds } = readSettings({ pairs: 5, seconds: 4 });
 const peerVersion = await takePeer();
 await using lab = await Lab.open();
 const file = `${lab.dir}/clients.conf`;
-await Deno.writeTextFile(file, peersText(CLIENTS, publicKey));
+await Deno.writeTextFile(file, peersText(CLIENTS));
 const responders = { ours: await open("ours"), peer: await open("peer") };
 await compare(
   { name: "handshakes as responder", unit: "handshakes per core second", goal: { atLeast: 1 } },
@@ -44,25 +43,19 @@ async function measure({ clients, end }: Awaited<ReturnType<typeof open>>): Prom
     ...["taskset", "-c", "0", Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", PROGRAM],
     ...[end.keys.publicKey, `${CLIENTS}`, `${seconds * PER_SECOND}`],
   ], { stdin: "piped", stdout: "piped", stderr: "inherit" });
-  const reader = running.child.stdout.getReader();
-  await reader.read();
+  const heard = lines(running.child.stdout)[Symbol.asyncIterator]();
+  await heard.next();
   const before = cpuSeconds(end.process.pid);
   const writer = running.child.stdin.getWriter();
   await writer.write(Uint8Array.of(10));
-  const { value } = await reader.read();
+  const { value } = await heard.next();
   const cpu = cpuSeconds(end.process.pid) - before;
   await writer.close();
   await running.status;
-  const said = JSON.parse(Buffer.from(value ?? []).toString());
-  if (said.checked === 0) throw new Error("Cannot trust this run: no response was verified");
+  const said = JSON.parse(value ?? "{}");
+  if (!(said.checked > 0)) throw new Error("Cannot trust this run: no response was verified");
   return {
     value: said.handshakes / cpu,
     more: { perSecond: said.handshakes / said.seconds, lost: said.lost, checked: said.checked },
   };
-}
-
-function publicKey(privateKey: Uint8Array): Uint8Array {
-  const out = new Uint8Array(32);
-  nobleCrypto.publicKey(out, privateKey);
-  return out;
 }

@@ -1,4 +1,5 @@
 /** Many made-up clients of one interface: each has a key, an address inside and one outside. */
+import { bestCrypto } from "../../../tunnel/protocol/native.ts";
 import { nobleCrypto } from "../../../tunnel/protocol/noble.ts";
 
 /** Where the clients' machine has all its addresses, one for each client. */
@@ -32,12 +33,18 @@ export function insideAddress(index: number): number {
 }
 
 /** What `wg addconf` is to read so that an interface knows the clients 0 to `count` - 1. */
-export function peersText(count: number, publicKeyOf: (privateKey: Uint8Array) => Uint8Array) {
+export function peersText(count: number): string {
+  const crypto = bestCrypto();
+  const publicKeyOf = (index: number) => {
+    const publicKey = new Uint8Array(32);
+    crypto.publicKey(publicKey, clientPrivateKey(index));
+    return publicKey;
+  };
   return Array.from({ length: count }, (_, index) => {
     const inside = insideAddress(index);
     const text = [inside >>> 24, inside >>> 16, inside >>> 8, inside].map((byte) => byte & 255);
     return `[Peer]
-PublicKey = ${publicKeyOf(clientPrivateKey(index)).toBase64()}
+PublicKey = ${publicKeyOf(index).toBase64()}
 AllowedIPs = ${text.join(".")}/32
 `;
   }).join("");

@@ -4,6 +4,7 @@ import { sleep } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
 import type { Box } from "../story/box.ts";
 import type { Card } from "../story/card.ts";
+import { wrongPin } from "../story/steps/unlocking.ts";
 import { readProfileObjects, writeProfileObjects } from "../story/card_image.ts";
 import { openWorld } from "../story/open_world.ts";
 import { PlainTeller } from "../story/teller.ts";
@@ -158,7 +159,7 @@ async function badProfiles({ world, box, terminal, card }: Place): Promise<void>
 async function blocked({ box, terminal, card }: Place): Promise<void> {
   await box.insert(card);
   let { triesLeft = 0 } = await untilPhase(terminal, box, ["pin-asked"]);
-  const wrong = [...card.pin].reverse().join("");
+  const wrong = wrongPin(card.pin);
   for (; triesLeft > 1; triesLeft--) {
     const answer = await enterPin(terminal, box, wrong);
     assert.deepEqual([answer.outcome, answer.triesLeft], ["wrong-pin", triesLeft - 1]);

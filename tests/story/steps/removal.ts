@@ -20,6 +20,7 @@ export async function pullCard(world: World): Promise<void> {
   assert.ok(engine !== undefined && more.length === 0, "one engine runs");
   const known = secretsOf(office);
   const secrets = [...known, ...sessionKeysOf(engine, known)];
+  assert.ok(secrets.some(({ kind }) => kind === "session keys"), "no session key to look for");
   proveSearch(box, engine, secrets);
   teller.note(`${secrets.length} secrets looked for: ${kinds(secrets)}`);
 

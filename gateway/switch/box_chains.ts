@@ -1,5 +1,5 @@
 /** The chains of what enters and leaves the box itself. No I/O. */
-import { SESSION_DNS_PORT } from "./numbers.ts";
+import { SESSION_DNS_PORT, WEB_CONNECTIONS } from "./numbers.ts";
 import { block, count, quoted, type Scene } from "./ruleset_text.ts";
 import { byFamily } from "./scope.ts";
 
@@ -11,6 +11,14 @@ export function entering({ config, lan, session }: Scene): string[] {
   const tunnel = session === undefined ? [] : [
     `iifname ${quoted(session.interface)} goto from_tunnel`,
   ];
+  // Each costs the box memory for as long as somebody holds it open.
+  const { each, all } = WEB_CONNECTIONS;
+  const crowd = ["add @web4 { ip saddr", "add @web6 { ip6 saddr"].map((set) =>
+    `${set} ct count over ${each} }`
+  );
+  const crowding = [...crowd, `ct count over ${all}`].map((match) =>
+    `tcp dport { ${services} } ct state new ${match} ${count("terminal-to-box")} goto answer`
+  );
   const port = session?.port === undefined ? [] : [`udp dport ${session.port} accept`];
   return [
     block("chain from_lan", [
@@ -20,6 +28,7 @@ export function entering({ config, lan, session }: Scene): string[] {
       `icmpv6 type { echo-request, ${neighbours}, nd-router-solicit } accept`,
       "icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report } accept",
       `meta l4proto { tcp, udp } th dport { 53, ${SESSION_DNS_PORT} } accept`,
+      ...crowding,
       `tcp dport { ${services} } accept`,
       "ct state established,related accept",
       "meta pkttype != host drop",

@@ -18,3 +18,5 @@ export const GUARD_SECONDS = 3;
 export const COUNTED_TERMINALS = 4096;
 /** Addresses that can be learned for a profile's domains in one session. */
 export const LEARNED_ADDRESSES = 65_536;
+/** Connections that one terminal, and all of them together, may hold to the box's portal and panel. */
+export const WEB_CONNECTIONS = { each: 256, all: 2048 };

@@ -84,6 +84,8 @@ function sets({ config, internet, session }: Scene): string[] {
     block(`set ${name}`, [`type ${type}; size ${LEARNED_ADDRESSES};`]);
   const traffic = (name: string, type: string) =>
     block(`set ${name}`, [`type ${type}; size ${COUNTED_TERMINALS}; flags dynamic; counter;`]);
+  const connections = (name: string, type: string) =>
+    block(`set ${name}`, [`type ${type}; size ${COUNTED_TERMINALS}; flags dynamic;`]);
   return [
     network("lan4", "ipv4_addr", lan.v4),
     network("lan6", "ipv6_addr", lan.v6),
@@ -99,5 +101,7 @@ function sets({ config, internet, session }: Scene): string[] {
     traffic("sent6", "ipv6_addr"),
     traffic("received4", "ipv4_addr"),
     traffic("received6", "ipv6_addr"),
+    connections("web4", "ipv4_addr"),
+    connections("web6", "ipv6_addr"),
   ];
 }

@@ -49,6 +49,27 @@ labTest("a gateway ends when told to, also while somebody holds a request open",
   await Promise.all([slow.stop(), events.stop()]);
 });
 
+labTest("a terminal that hoards connections leaves room for others", async () => {
+  await using lab = await Lab.open();
+  const { box, terminal } = await twoMachines(lab);
+  const gateway = await startGateway(lab, box, "first");
+  const hoard = await terminal.spawn([
+    ...["bash", "-c"],
+    `held=0; for i in {1..700}; do exec {fd}<>/dev/tcp/192.168.80.1/443 && held=$((held + 1)); done
+     echo held $held; sleep 600`,
+  ], { stdout: "piped" });
+  const { value } = await hoard.child.stdout.getReader().read();
+  const held = Number(/held (\d+)/.exec(new TextDecoder().decode(value))?.[1]);
+  assert.ok(held >= 200 && held <= 256, `${held} connections of one terminal`);
+  await terminal.sh("ip addr add 192.168.80.51/24 dev eth0");
+  const other = await terminal.run(["curl", "-sk", "--interface", "192.168.80.51", `${PORTAL}/`]);
+  assert.equal(other.code, 0, "another terminal is answered");
+  await hoard.stop();
+  await sleep(500);
+  assert.equal(await phase(terminal), "no-reader", "and so is the first one afterwards");
+  await gateway.stop();
+});
+
 async function twoMachines(lab: Lab): Promise<{ box: Machine; terminal: Machine }> {
   const [box, terminal, internet] = [
     await lab.machine("box"),

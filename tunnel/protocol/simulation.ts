@@ -185,6 +185,12 @@ export class Node implements Outside {
     });
   }
 
+  publicKeyOf(privateKey: Uint8Array): Uint8Array {
+    const publicKey = new Uint8Array(32);
+    this.#crypto.publicKey(publicKey, privateKey);
+    return publicKey;
+  }
+
   count(kind: CoreEvent["kind"]): number {
     return this.events.filter((event) => event.kind === kind).length;
   }

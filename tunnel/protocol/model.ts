@@ -1,0 +1,431 @@
+/**
+ * A reference model of devices that know each other, and random histories to hold the core to it:
+ * packets lost, doubled, delayed, replayed and forged; clocks that jump; sessions renewed; devices
+ * that roam; keys, preshared keys, peers and allowed IPs that change. After each step everything
+ * that came out of a device must be what the model allows. Everything follows from the seed.
+ */
+import assert from "node:assert/strict";
+import type { Crypto, TransportAead } from "./crypto.ts";
+import type { PeerChange } from "./device.ts";
+import { type Datagram, endpointFromText, ipv4, ipv4Packet, type Node } from "./simulation.ts";
+import { Simulation } from "./simulation.ts";
+
+/** Virtual milliseconds within which every pair must speak again, once the wire is whole. */
+export const CONVERGES_WITHIN = 30_000;
+
+interface Entry {
+  readonly word: number;
+  readonly length: number;
+  /** Public key, in base64: a device that changes its key is another peer. */
+  readonly owner: string;
+}
+
+interface SentPacket {
+  readonly bytes: Uint8Array;
+  readonly from: Member;
+  readonly to: Member;
+}
+
+/** A device and what the model knows of it. */
+interface Member {
+  readonly node: Node;
+  readonly address: string;
+  readonly remote: boolean;
+  /** Its allowed IPs as a list; the longest match wins. */
+  table: Entry[];
+}
+
+export interface HistoryResult {
+  readonly sent: number;
+  readonly delivered: number;
+  readonly handshakes: number;
+  /** Virtual milliseconds until every pair had spoken after the wire was whole. */
+  readonly converged: number;
+}
+
+/** Plays one history of `steps` events and throws AssertionError at the first broken promise. */
+export function playHistory(
+  crypto: Crypto,
+  options: { seed: number; devices: number; steps: number },
+): HistoryResult {
+  return new History(crypto, options).play(options.steps);
+}
+
+class History {
+  readonly #simulation: Simulation;
+  readonly #members: Member[] = [];
+  /** Every key that there ever was. */
+  readonly #whose = new Map<string, Member>();
+  readonly #packets = new Map<number, SentPacket>();
+  readonly #arrived = new Set<number>();
+  readonly #nonces = new Set<string>();
+  readonly #later: { at: number; action: () => void }[] = [];
+  #number = 0;
+  #ports = 1000;
+  #badness = 30;
+
+  constructor(crypto: Crypto, { seed, devices }: { seed: number; devices: number }) {
+    const simulation = new Simulation(this.#observed(crypto), seed * 7919);
+    this.#simulation = simulation;
+    simulation.wire = () => this.#fate();
+    for (let index = 1; index <= devices; index++) {
+      const remote = index === 2 && seed % 3 === 0;
+      const node = simulation.node(`192.0.2.${index}:1000`, { remote });
+      const member: Member = { node, address: `10.0.0.${index}`, remote, table: [] };
+      this.#members.push(member);
+      this.#whose.set(node.publicKey.toBase64(), member);
+    }
+    for (const member of this.#members) {
+      for (const other of this.#othersOf(member)) this.#addPeer(member, other);
+    }
+  }
+
+  play(steps: number): HistoryResult {
+    for (let step = 0; step < steps; step++) {
+      this.#event();
+      this.#dueLater();
+      this.#answerCards(70);
+      this.#check();
+    }
+    const converged = this.#converge();
+    return {
+      sent: this.#packets.size,
+      delivered: this.#arrived.size,
+      handshakes: this.#members.reduce((sum, { node }) => {
+        return sum + node.count("handshake-completed");
+      }, 0),
+      converged,
+    };
+  }
+
+  /** One random event. */
+  #event(): void {
+    const member = this.#oneOf(this.#members);
+    const other = this.#oneOf(this.#othersOf(member));
+    const dice = this.#below(1000);
+    if (dice < 600) this.#send(member, other);
+    else if (dice < 800) this.#simulation.run(this.#below(300));
+    else if (dice < 850) this.#simulation.run(this.#below(12_000));
+    else if (dice < 858) this.#simulation.run(100_000 + this.#below(100_000));
+    else if (dice < 860) this.#simulation.run(600_000);
+    else if (dice < 900) this.#replay();
+    else if (dice < 915) this.#forge();
+    else if (dice < 925) this.#simulation.wallClock += this.#below(2_000_000_000) - 1_000_000_000;
+    else if (dice < 935) this.#badness = this.#oneOf([0, 10, 30, 60, 100]);
+    else if (dice < 945) this.#roam(member);
+    else if (dice < 952) this.#movePrefix(member, other);
+    else if (dice < 960) this.#changePresharedKey(member, other);
+    else if (dice < 965) this.#changeKey(member);
+    else if (dice < 972) this.#removePeer(member, other);
+    else if (dice < 980) member.node.device.announce(this.#simulation.now);
+    else if (dice < 990) this.#keepalive(member, other);
+    else this.#addPeer(member, other);
+  }
+
+  #send(from: Member, to: Member): void {
+    // Mostly as it should be; else an address that isn't the sender's, or a way that isn't there.
+    const source = this.#below(10) === 0 ? this.#anyAddress() : from.address;
+    const destination = this.#below(10) === 0 ? this.#anyAddress() : to.address;
+    this.#sendFrom(from, { source, destination });
+  }
+
+  #sendFrom(from: Member, { source, destination }: { source: string; destination: string }): void {
+    const number = this.#number++;
+    const length = 24 + this.#below(1396);
+    const packet = ipv4Packet(source, destination, { number, length });
+    const owner = ownerOf(from, ipv4(destination));
+    const { drops } = from.node.device;
+    const before = drops.noRoute;
+    const to = this.#whose.get(owner ?? "");
+    if (to !== undefined) this.#packets.set(number, { bytes: packet, from, to });
+    from.node.send(packet);
+    assert.equal(drops.noRoute - before, owner === undefined ? 1 : 0, "routes as the model does");
+  }
+
+  /** Something that was on the wire comes once more, to anybody, from anywhere. */
+  #replay(): void {
+    const { sent } = this.#simulation;
+    if (sent.length === 0) return;
+    const old = this.#oneOf(sent);
+    const source = this.#below(2) === 0 ? old.from : this.#newEndpoint();
+    const target = this.#below(4) === 0
+      ? this.#oneOf(this.#members)
+      : this.#members.find(({ node }) => node.endpoint.reaches(old.to));
+    target?.node.receive(old.bytes, source);
+  }
+
+  /** Something that was on the wire comes changed. */
+  #forge(): void {
+    const { sent } = this.#simulation;
+    if (sent.length === 0) return;
+    const old = this.#oneOf(sent.slice(-20));
+    const bytes = old.bytes.slice(0, old.bytes.length - (this.#below(3) === 0 ? 1 : 0));
+    const at = this.#below(bytes.length);
+    bytes[at] = (bytes[at] ?? 0) ^ (1 << this.#below(8));
+    this.#oneOf(this.#members).node.receive(bytes, this.#newEndpoint());
+  }
+
+  #roam(member: Member): void {
+    member.node.endpoint = this.#newEndpoint();
+  }
+
+  #movePrefix(member: Member, to: Member): void {
+    const length = this.#oneOf([8, 24, 29, 31, 32]);
+    const prefix = this.#prefix(this.#anyAddress(), length);
+    const removes = this.#below(3) === 0;
+    this.#configure(
+      member,
+      to,
+      removes ? { removeAllowedIps: [prefix] } : {
+        allowedIps: [prefix],
+        ...(this.#below(4) === 0 ? { replaceAllowedIps: true } : {}),
+      },
+    );
+  }
+
+  /** Both sides get it, one of them later. */
+  #changePresharedKey(member: Member, other: Member): void {
+    const presharedKey = this.#below(3) === 0 ? "none" as const : this.#bytes(32);
+    this.#configure(member, other, { presharedKey });
+    this.#inAWhile(() => this.#configure(other, member, { presharedKey }));
+  }
+
+  #changeKey(member: Member): void {
+    const { node } = member;
+    const before = node.publicKey.slice();
+    this.#simulation.random(node.privateKey);
+    node.publicKey.set(node.publicKeyOf(node.privateKey));
+    this.#whose.set(node.publicKey.toBase64(), member);
+    node.configure({
+      identity: member.remote
+        ? { kind: "remote", publicKey: node.publicKey.slice(), concurrency: 1 }
+        : { kind: "local", privateKey: node.privateKey },
+    });
+    for (const other of this.#othersOf(member)) {
+      this.#inAWhile(() => {
+        other.node.configure({ peers: [{ publicKey: before, remove: true }] });
+        other.table = other.table.filter(({ owner }) => owner !== before.toBase64());
+        this.#addPeer(other, member);
+      });
+    }
+  }
+
+  #removePeer(member: Member, other: Member): void {
+    this.#configure(member, other, { remove: true });
+    this.#inAWhile(() => this.#addPeer(member, other));
+  }
+
+  #keepalive(member: Member, other: Member): void {
+    this.#configure(member, other, { persistentKeepalive: this.#oneOf([0, 1, 5, 25]) });
+  }
+
+  /** Without a preshared key, if the peer is new; with the whole of what belongs to it. */
+  #addPeer(member: Member, other: Member): void {
+    this.#configure(member, other, {
+      endpoint: other.node.endpoint,
+      allowedIps: [this.#prefix(other.address, 32)],
+    });
+  }
+
+  /** Changes the device and the model alike. */
+  #configure(member: Member, other: Member, change: Omit<PeerChange, "publicKey">): void {
+    const publicKey = other.node.publicKey.slice();
+    const owner = publicKey.toBase64();
+    member.node.configure({ peers: [{ publicKey, ...change }] });
+    if (change.remove === true || change.replaceAllowedIps === true) {
+      member.table = member.table.filter((entry) => entry.owner !== owner);
+    }
+    for (const { words, length } of change.removeAllowedIps ?? []) {
+      member.table = member.table.filter((entry) => {
+        return entry.owner !== owner || entry.word !== words[0] || entry.length !== length;
+      });
+    }
+    for (const { words, length } of change.allowedIps ?? []) {
+      const word = words[0] ?? 0;
+      member.table = member.table.filter((entry) => entry.word !== word || entry.length !== length);
+      member.table.push({ word, length, owner });
+    }
+  }
+
+  /** Everything that came out since the last time. */
+  #check(): void {
+    for (const member of this.#members) {
+      for (const packet of member.node.received.splice(0)) this.#checkPacket(member, packet);
+    }
+  }
+
+  #checkPacket(member: Member, bytes: Uint8Array): void {
+    const view = new DataView(bytes.buffer);
+    const number = view.getUint32(20);
+    const sent = this.#packets.get(number);
+    assert.ok(sent !== undefined, `packet ${number} was never sent`);
+    assert.deepEqual(bytes, sent.bytes, `packet ${number} came out as it went in`);
+    assert.equal(sent.to, member, `packet ${number} came to whom it was for`);
+    assert.ok(!this.#arrived.has(number), `packet ${number} came twice`);
+    this.#arrived.add(number);
+    const owner = this.#whose.get(ownerOf(member, view.getUint32(12)) ?? "");
+    assert.equal(owner, sent.from, `packet ${number} came from an address of its sender`);
+  }
+
+  /**
+   * Makes the wire whole and the configurations agree, and lets everybody speak to everybody once a
+   * second; returns when all are heard.
+   */
+  #converge(): number {
+    this.#badness = 0;
+    for (const { action } of this.#later.splice(0)) action();
+    for (const [index, member] of this.#members.entries()) {
+      for (const other of this.#members.slice(index + 1)) {
+        // Only one of the two is told where the other is: that one must be learnt.
+        this.#agree(member, other, true);
+        this.#agree(other, member, false);
+      }
+    }
+    const silent = new Set(this.#members.flatMap((member) => {
+      return this.#othersOf(member).map((other) => ({ member, other }));
+    }));
+    const began = this.#simulation.now;
+    while (silent.size > 0) {
+      const waited = this.#simulation.now - began;
+      assert.ok(waited <= CONVERGES_WITHIN, `${silent.size} directions still silent`);
+      const first = this.#number;
+      const pairs = [...silent];
+      for (const { member, other } of pairs) {
+        this.#sendFrom(member, { source: member.address, destination: other.address });
+      }
+      this.#second();
+      for (const [index, pair] of pairs.entries()) {
+        if (this.#arrived.has(first + index)) silent.delete(pair);
+      }
+    }
+    const converged = this.#simulation.now - began;
+    this.#stays();
+    return converged;
+  }
+
+  /** Nothing is lost any more. */
+  #stays(): void {
+    const first = this.#number;
+    for (let round = 0; round < 5; round++) {
+      for (const member of this.#members) {
+        for (const other of this.#othersOf(member)) {
+          this.#sendFrom(member, { source: member.address, destination: other.address });
+        }
+      }
+      this.#second();
+    }
+    this.#second();
+    for (let number = first; number < this.#number; number++) {
+      assert.ok(this.#arrived.has(number), `packet ${number} was lost on a whole wire`);
+    }
+  }
+
+  #agree(member: Member, other: Member, tellsWhere: boolean): void {
+    this.#configure(member, other, {
+      presharedKey: "none",
+      replaceAllowedIps: true,
+      ...(tellsWhere ? { endpoint: other.node.endpoint } : {}),
+    });
+    this.#configure(member, other, { allowedIps: [this.#prefix(other.address, 32)] });
+  }
+
+  #second(): void {
+    for (let part = 0; part < 20; part++) {
+      this.#simulation.run(50);
+      this.#answerCards(100);
+    }
+    this.#check();
+  }
+
+  /** A card answers in its own time, and now and then fails. */
+  #answerCards(percent: number): void {
+    for (const { node, remote } of this.#members) {
+      while (remote && node.dhRequests.length > 0 && this.#below(100) < percent) {
+        node.answerDh(percent < 100 && this.#below(20) === 0);
+      }
+    }
+  }
+
+  #inAWhile(action: () => void): void {
+    this.#later.push({ at: this.#simulation.now + this.#below(20_000), action });
+  }
+
+  #dueLater(): void {
+    for (const later of [...this.#later]) {
+      if (later.at > this.#simulation.now) continue;
+      this.#later.splice(this.#later.indexOf(later), 1);
+      later.action();
+    }
+  }
+
+  /** What the wire does with a datagram. */
+  #fate(): readonly number[] {
+    const bad = this.#badness;
+    if (bad === 0) return [1];
+    if (this.#below(100) < bad) return [];
+    const delays = [1 + this.#below(this.#oneOf([5, 100, 2000]))];
+    if (this.#below(100) < bad) delays.push(1 + this.#below(10_000));
+    return delays;
+  }
+
+  #observed(crypto: Crypto): Crypto {
+    return { ...crypto, transport: (arena) => this.#observedAead(crypto.transport(arena)) };
+  }
+
+  #observedAead(aead: TransportAead): TransportAead {
+    return {
+      seal: (key, counter, offset, length) => {
+        const nonce = `${key.toHex()} ${counter}`;
+        assert.ok(!this.#nonces.has(nonce), `nonce ${counter} was used twice with one key`);
+        assert.ok(key.some((byte) => byte !== 0), "nothing is sealed with a wiped key");
+        this.#nonces.add(nonce);
+        aead.seal(key, counter, offset, length);
+      },
+      open: (key, counter, offset, length) => aead.open(key, counter, offset, length),
+      forget: () => aead.forget(),
+    };
+  }
+
+  #othersOf(member: Member): Member[] {
+    return this.#members.filter((other) => other !== member);
+  }
+
+  #newEndpoint(): Datagram["from"] {
+    return endpointFromText(`198.51.100.${this.#below(250)}:${++this.#ports % 65_536}`);
+  }
+
+  #anyAddress(): string {
+    return `10.0.0.${this.#below(8)}`;
+  }
+
+  #prefix(address: string, length: number) {
+    const word = (ipv4(address) & (-1 << (32 - length))) >>> 0;
+    return { family: 4 as const, words: [word], length };
+  }
+
+  #bytes(length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    this.#simulation.random(bytes);
+    return bytes;
+  }
+
+  #below(limit: number): number {
+    return this.#simulation.randomBelow(limit);
+  }
+
+  #oneOf<Item>(items: readonly Item[]): Item {
+    const item = items[this.#below(items.length)];
+    if (item === undefined) throw new RangeError("Cannot choose: there is nothing to choose from");
+    return item;
+  }
+}
+
+/** The reference for allowed IPs: a list searched from its longest prefix. */
+function ownerOf(member: Member, word: number): string | undefined {
+  let best: Entry | undefined;
+  for (const entry of member.table) {
+    const differs = ((word ^ entry.word) & (-1 << (32 - entry.length))) !== 0;
+    if (!differs && (best === undefined || entry.length > best.length)) best = entry;
+  }
+  return best?.owner;
+}

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { OFFICE } from "../plan.ts";
+import { UplinkWatch } from "../uplink.ts";
 import { enterPin, portalState, untilPhase } from "../visits.ts";
 import type { World } from "../world.ts";
 
 /** Card in, wrong PIN, right PIN: a message and a try less, then the tunnel. */
 export async function unlockByPin(world: World): Promise<void> {
-  const { boxes: [box], cards: { office }, teller } = world;
+  const { boxes: [box], cards: { office }, network, teller } = world;
   const [terminal, other] = box.site.terminals;
   assert.ok(terminal && other);
 
@@ -22,6 +23,8 @@ export async function unlockByPin(world: World): Promise<void> {
   teller.note(`the portal says so, and ${tries - 1} tries are left`);
 
   teller.step("Right PIN: the tunnel is up");
+  await using uplink = await UplinkWatch.start(network, box.site);
+  const began = Date.now();
   // Another terminal knocks all the time: the first answer tells when the way was open.
   const knocking = other.do("echo", { address: OFFICE.web.address, port: OFFICE.echoPort });
   const right = await enterPin(terminal, box, office.pin);
@@ -42,6 +45,9 @@ export async function unlockByPin(world: World): Promise<void> {
     unit: "ms",
   });
   assert.equal((await box.softcard.status()).pinTries, tries, "a right PIN restores the tries");
+  // No server is asked on the way: all that the box has sent is the tunnel's.
+  const { tunnel } = await uplink.assertNoLeak(began);
+  assert.ok(tunnel.length > 0);
 }
 
 /** Another PIN of the same length, whatever the digits. */

@@ -83,6 +83,8 @@ class History {
   play(steps: number): HistoryResult {
     for (let step = 0; step < steps; step++) {
       this.#event();
+      // Before anything changes: what came in was judged by the rules of its time.
+      this.#check();
       this.#dueLater();
       this.#answerCards(70);
       this.#check();

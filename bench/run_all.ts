@@ -25,6 +25,7 @@ interface Result {
   readonly peerVersion: string | null;
   readonly goal?: { readonly atLeast?: number; readonly atMost?: number };
   readonly met?: boolean;
+  readonly othersLoad?: number;
   readonly spread?: { readonly ratio: readonly [number, number] };
 }
 
@@ -101,17 +102,19 @@ function table(all: Results): string {
     const range = spread === undefined ? "" : ` (${spread.ratio.join(" to ")})`;
     const cells = [
       ...[result.name, `${result.ours} ${result.unit}`, result.peer, `${result.ratio}${range}`],
-      ...[wanted, result.met === true ? "met" : "not met", result.peerVersion],
+      ...[wanted, result.met === true ? "met" : "not met"],
+      ...[result.othersLoad ?? "", result.peerVersion],
     ];
     return `| ${cells.join(" | ")} |`;
   });
   return `# Ours beside the peer
 
 Medians of runs taken in turn on one machine; the ratio is the median of the pairs' ratios, with the
-least and the most.
+least and the most. Others' load is the share of the machine's processors that other work took right
+before a run, in the median: above 0.15 the figures are of a busy machine.
 
-| claim | ours | peer | ratio | goal | | peer's version |
-|---|---|---|---|---|---|---|
+| claim | ours | peer | ratio | goal | | others' load | peer's version |
+|---|---|---|---|---|---|---|---|
 ${rows.join("\n")}
 `;
 }

@@ -2,8 +2,12 @@
 import { parseArgs } from "node:util";
 import { Lab } from "../../tests/lab/lab.ts";
 import { takePeer } from "./peer.ts";
+import { untilQuiet } from "./quiet.ts";
 import { median, spread } from "./statistics.ts";
 import { type EndOptions, type Make, openWire, type Wire } from "./wire.ts";
+
+/** How long each run waits for other work on the machine to end. */
+const PATIENCE_MS = 4000;
 
 export interface Settings {
   readonly pairs: number;
@@ -64,9 +68,11 @@ export async function compare(
   },
 ): Promise<void> {
   const samples: Record<Make, Sample[]> = { ours: [], peer: [] };
+  const others: number[] = [];
   for (let pair = 0; pair < pairs; pair++) {
     const order: Make[] = pair % 2 === 0 ? ["ours", "peer"] : ["peer", "ours"];
     for (const make of order) {
+      others.push(await untilQuiet(PATIENCE_MS));
       samples[make].push(await run.measure(make));
       await run.check?.(make);
     }
@@ -75,15 +81,16 @@ export async function compare(
       `${claim.name}, pair ${pair + 1}: ours ${round(ours)}, peer ${round(peer)} ${claim.unit}`,
     );
   }
-  report(claim, { samples, peerVersion });
+  report(claim, { samples, peerVersion, others });
 }
 
-/** Prints the line of a claim: medians, the median of the pairs' ratios, spreads. */
-export function report(
+/** Prints the line of a claim: medians, the median of the pairs' ratios, spreads, and what others took of the machine. */
+function report(
   claim: Claim,
-  { samples, peerVersion }: {
+  { samples, peerVersion, others }: {
     samples: Readonly<Record<Make, readonly Sample[]>>;
     peerVersion: string;
+    others: readonly number[];
   },
 ): void {
   const values = (make: Make) => samples[make].map(({ value }) => value);
@@ -102,6 +109,7 @@ export function report(
     goal: claim.goal,
     met,
     pairs: ratios.length,
+    othersLoad: round(median(others)),
     spread: {
       ours: spread(values("ours")).map(round),
       peer: spread(values("peer")).map(round),

@@ -1,5 +1,5 @@
 /** The data-plane thread. It blocks in poll(2); a message to it is announced through an eventfd. */
-import type { CloseReason } from "../api.ts";
+import type { CloseReason, TunnelEvent } from "../api.ts";
 import { nativeBytes } from "../../os/libc.ts";
 import { KEY_LENGTH } from "../protocol/spec.ts";
 import { DataPlane, PortError } from "./data_plane.ts";
@@ -13,10 +13,17 @@ interface WorkerScope {
   close(): void;
 }
 
+const PORTABLE: TunnelEvent = {
+  kind: "notice",
+  message: "packets are encrypted in JavaScript, slowly: libcrypto is absent, too old or unwanted",
+};
+
 const scope = self as unknown as WorkerScope;
 const tell = (message: FromWorker) => scope.postMessage(message);
 
-const library = bestCrypto();
+/** `portable` does without libcrypto where it is there, for tests and for comparing. */
+const CRYPTO_CHOICE = "SEKISHO_TUNNEL_CRYPTO";
+const library = bestCrypto({ portable: Deno.env.get(CRYPTO_CHOICE) === "portable" });
 let wake = -1;
 let sent: Int32Array = new Int32Array(1);
 let received = 0;
@@ -66,6 +73,7 @@ function handle(id: number, request: Request): void {
     });
     // It blocks at once, so the answer goes first.
     tell({ type: "done", id });
+    if (library.name === "noble") tell({ type: "event", event: PORTABLE });
     void carry(plane);
     return;
   }

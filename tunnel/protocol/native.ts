@@ -33,7 +33,7 @@ export function nativeCrypto(): Crypto | undefined {
   };
 }
 
-/** libcrypto if it is there, else the portable one. */
-export function bestCrypto(): Crypto {
-  return nativeCrypto() ?? nobleCrypto;
+/** libcrypto if it is there and `portable` doesn't say otherwise, else the portable one. */
+export function bestCrypto({ portable = false }: { portable?: boolean } = {}): Crypto {
+  return (portable ? undefined : nativeCrypto()) ?? nobleCrypto;
 }

@@ -160,7 +160,10 @@ export class UapiServer implements ShownSecrets {
     }
     if (this.#presharedKeys.size === 0) return;
     const { peers } = await this.#tunnel.get();
-    const there = new Set(peers.map(({ publicKey }) => publicKey));
+    // A peer that was removed and came back in the same change came back without its key.
+    const there = new Set(
+      peers.filter((peer) => peer.hasPresharedKey).map(({ publicKey }) => publicKey),
+    );
     for (const peer of [...this.#presharedKeys.keys()]) {
       if (!there.has(peer)) this.#forget(peer);
     }

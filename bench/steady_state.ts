@@ -1,6 +1,7 @@
 /**
  * Ten minutes of steady traffic through our tunnel: whether memory stays flat, the longest pause of
- * the garbage collector, and the longest stall that a ping beside the traffic saw.
+ * the garbage collector, and the longest stall that a ping beside the traffic saw. Pauses are wall
+ * clock: one in which the thread had to wait for a processor counts with the wait.
  * `deno run -A bench/steady_state.ts [--minutes N] [--rate BITS]`
  */
 import { parseArgs } from "node:util";
@@ -9,11 +10,13 @@ import { type Running, sleep } from "../tests/lab/machine.ts";
 import { lines } from "../tests/story/lines.ts";
 import { round } from "./lib/compare.ts";
 import { iperf } from "./lib/iperf.ts";
+import { untilQuiet } from "./lib/quiet.ts";
 import { median, quantile } from "./lib/statistics.ts";
 import { commandOf, INSIDE, openWire } from "./lib/wire.ts";
 
 const GOAL_MS = 5;
 const SAMPLE_MS = 5000;
+const PATIENCE_MS = 30_000;
 const PING_SECONDS = 0.02;
 
 /** What the trace of one isolate said. */
@@ -28,6 +31,7 @@ const { values } = parseArgs({
   },
 });
 const seconds = Number(values.minutes) * 60;
+const others = await untilQuiet(PATIENCE_MS);
 await using lab = await Lab.open();
 const [deno = "", run = "", ...rest] = commandOf("ours");
 const wire = await openWire(lab, "ours", {
@@ -71,6 +75,9 @@ console.log(JSON.stringify({
     gigabytes: round(bytes / 1e9),
     pauses: pauses.length,
     medianPause: median(pauses),
+    pause99thPercentile: quantile(pauses, 0.99),
+    pausesBeyondGoal: pauses.filter((pause) => pause > GOAL_MS).length,
+    othersLoadAtStart: round(others),
     longestPingMs: Number(longestStall),
     ...memoryFigures(),
   },

@@ -30,10 +30,10 @@ export async function compareMemory(
   const { pairs } = readSettings({ pairs: 3, seconds: 0 });
   await compare(claim, { pairs, peerVersion }, {
     measure: async (make) => {
-      const { whole, fresh } = await memoryOf(lab, make, { peers, active, file });
+      const { whole, fresh, own } = await memoryOf(lab, make, { peers, active, file });
       // Go's runtime can't be had alone, so the peer's memory counts whole: the stricter reading.
       const runtime = make === "ours" ? idle : 0;
-      return { value: whole - runtime, more: { whole, grownByPeers: whole - fresh, runtime } };
+      return { value: whole - runtime, more: { whole, own, grownByPeers: whole - fresh, runtime } };
     },
   });
 }
@@ -42,7 +42,7 @@ async function memoryOf(
   lab: Lab,
   make: Make,
   { peers, active, file }: { peers: number; active: boolean; file: string },
-): Promise<{ whole: number; fresh: number }> {
+): Promise<{ whole: number; fresh: number; own: number }> {
   const { a, b } = await twoMachines(lab);
   await a.sh(`ip route add local ${OUTSIDE} dev lo`);
   await b.sh(`ip route add ${OUTSIDE} via 192.0.2.1`);
@@ -57,11 +57,12 @@ async function memoryOf(
   if (active) await checkSessions(b, peers);
   await sleep(SETTLE_MS);
   const whole = residentMegabytes(end.process.pid);
+  const own = residentMegabytes(end.process.pid, "RssAnon");
   await holder?.stop();
   await end.process.stop();
   await a[Symbol.asyncDispose]();
   await b[Symbol.asyncDispose]();
-  return { whole, fresh };
+  return { whole, fresh, own };
 }
 
 async function hold(machine: Machine, { key, peers }: { key: string; peers: number }) {
@@ -90,9 +91,10 @@ async function idleRuntime(lab: Lab): Promise<number> {
   return size;
 }
 
-/** proc(5), VmRSS. */
-function residentMegabytes(pid: number): number {
-  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1];
+/** proc(5), VmRSS; RssAnon is the part that no other process and no file shares. */
+function residentMegabytes(pid: number, field: "VmRSS" | "RssAnon" = "VmRSS"): number {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  const kilobytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)?.[1];
   if (kilobytes === undefined) throw new Error(`Cannot read the memory use of process ${pid}`);
   return Number(kilobytes) / 1024;
 }

@@ -11,15 +11,15 @@ import { bootTime } from "../../os/clock.ts";
 import { libc, nativeBytes, POLLERR, POLLIN, POLLNVAL } from "../../os/libc.ts";
 import { SecretMemory } from "../../os/secret_memory.ts";
 import { clearWake } from "../../os/wake.ts";
+import type { PacketMemory } from "../offload/packet.ts";
+import { finishChecksum, split } from "../offload/split.ts";
 import {
-  finishChecksum,
+  emptyVnetHeader,
   GSO_NONE,
   NEEDS_CHECKSUM,
-  type PacketMemory,
   readVnetHeader,
-  split,
   type VnetHeader,
-} from "../offload/split.ts";
+} from "../offload/vnet_header.ts";
 import type { Crypto } from "../protocol/crypto.ts";
 import { Device, type PeerChange } from "../protocol/device.ts";
 import { Endpoint } from "../protocol/endpoint.ts";
@@ -79,13 +79,7 @@ export class DataPlane implements Outside {
   readonly #watch = RouteWatch.open();
   /** Who sent the datagram being handled, and when: one object for all of them. */
   readonly #arrival = { source: new Endpoint(), now: 0 };
-  readonly #vnet: VnetHeader = {
-    flags: 0,
-    gsoType: 0,
-    segmentSize: 0,
-    checksumStart: 0,
-    checksumOffset: 0,
-  };
+  readonly #vnet: VnetHeader = emptyVnetHeader();
   readonly #splitOut = {
     place: (length: number) => this.reserve(length),
     done: (offset: number, length: number) => this.#device.packetFromTun(offset, length, this.#now),
@@ -131,7 +125,10 @@ export class DataPlane implements Outside {
       this.#releaseKeys();
       throw error;
     }
-    this.#tunWriter = new TunWriter(this.#tun, this.#memory);
+    this.#tunWriter = new TunWriter(this.#tun, {
+      memory: this.#memory,
+      notice: (message) => this.#notice(message),
+    });
     try {
       writeMtu(options.ifname, options.mtu);
       this.#openSockets(options.config.listenPort ?? 0, options.config.fwmark ?? 0);

@@ -31,6 +31,8 @@ export class Tun {
   readonly descriptor: number;
   /** Whether packets carry a virtio_net_hdr, and may be larger than the MTU. */
   readonly offloads: boolean;
+  /** Whether the kernel cuts UDP that is written here, too (since 6.2). */
+  readonly cutsUdp: boolean;
   readonly #arena: Arena;
   /** virtio_net_hdr of the packet read last, and of the one being written. */
   readonly readHeader: Uint8Array<ArrayBuffer>;
@@ -44,11 +46,18 @@ export class Tun {
   #pieces = 0;
 
   private constructor(
-    parts: { name: string; descriptor: number; offloads: boolean; arena: Arena },
+    parts: {
+      name: string;
+      descriptor: number;
+      offloads: boolean;
+      cutsUdp: boolean;
+      arena: Arena;
+    },
   ) {
     this.name = parts.name;
     this.descriptor = parts.descriptor;
     this.offloads = parts.offloads;
+    this.cutsUdp = parts.cutsUdp;
     this.#arena = parts.arena;
     this.readHeader = this.#headers.bytes.subarray(0, VNET_HEADER);
     this.writeHeader = this.#headers.bytes.subarray(16, 16 + VNET_HEADER);
@@ -78,10 +87,9 @@ export class Tun {
         libc.close(descriptor);
         throw new Error(openProblem(name, error));
       }
-    } else {
-      setOffload(descriptor);
     }
-    return new Tun({ name, descriptor, offloads, arena: parts.arena });
+    const cutsUdp = offloads && setOffload(descriptor);
+    return new Tun({ name, descriptor, offloads, cutsUdp, arena: parts.arena });
   }
 
   /** Reads one packet to `FROM_TUN`. Its length, or 0 if there is none now. Throws TunGone. */
@@ -111,12 +119,12 @@ export class Tun {
     return MOST_PIECES - this.#pieces;
   }
 
-  /** Writes the packet. False if the kernel didn't take it. Throws TunGone. */
-  endWrite(): boolean {
-    const wrote = libc.writev(this.descriptor, this.#writePiecesBytes, this.#pieces);
-    if (wrote >= 0) return true;
-    this.#checkGone(errno());
-    return false;
+  /** Writes the packet: 0, or the error number if the kernel didn't take it. Throws TunGone. */
+  endWrite(): number {
+    if (libc.writev(this.descriptor, this.#writePiecesBytes, this.#pieces) >= 0) return 0;
+    const error = errno();
+    this.#checkGone(error);
+    return error;
   }
 
   close(): void {
@@ -156,12 +164,13 @@ function setInterface(descriptor: number, name: Uint8Array, flags: number): numb
   return libc.ioctl(descriptor, TUNSETIFF, request) < 0 ? errno() : 0;
 }
 
-/** All that we can split and merge; without UDP segmentation on kernels before 6.2. */
-function setOffload(descriptor: number): void {
+/** All that we can split and merge. Whether UDP segmentation is in it: not on kernels before 6.2. */
+function setOffload(descriptor: number): boolean {
   const basic = TUN_F_CSUM | TUN_F_TSO;
-  if (libc.ioctlValue(descriptor, TUNSETOFFLOAD, basic | TUN_F_USO) === 0) return;
-  if (libc.ioctlValue(descriptor, TUNSETOFFLOAD, basic) === 0) return;
+  if (libc.ioctlValue(descriptor, TUNSETOFFLOAD, basic | TUN_F_USO) === 0) return true;
+  if (libc.ioctlValue(descriptor, TUNSETOFFLOAD, basic) === 0) return false;
   libc.ioctlValue(descriptor, TUNSETOFFLOAD, 0n);
+  return false;
 }
 
 function interfaceRequest(name: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -1,6 +1,7 @@
 /** Received packets on their way into the TUN: gathered, merged where the kernel takes it, written. */
+import { EINVAL } from "../../os/errno.ts";
 import { Run } from "../offload/merge.ts";
-import type { PacketMemory } from "../offload/split.ts";
+import type { PacketMemory } from "../offload/packet.ts";
 import type { Tun } from "./tun.ts";
 
 const MOST_PACKETS = 1024;
@@ -8,15 +9,17 @@ const MOST_PACKETS = 1024;
 export class TunWriter {
   readonly #tun: Tun;
   readonly #run: Run;
+  readonly #notice: (message: string) => void;
   readonly #offsets = new Int32Array(MOST_PACKETS);
   readonly #lengths = new Int32Array(MOST_PACKETS);
   #count = 0;
   /** Packets that the kernel didn't take. */
   failed = 0;
 
-  constructor(tun: Tun, memory: PacketMemory) {
+  constructor(tun: Tun, parts: { memory: PacketMemory; notice: (message: string) => void }) {
     this.#tun = tun;
-    this.#run = new Run(memory);
+    this.#run = new Run(parts.memory, { tcp: tun.offloads, udp: tun.cutsUdp });
+    this.#notice = parts.notice;
   }
 
   get full(): boolean {
@@ -55,7 +58,27 @@ export class TunWriter {
       }
       run.finish(tun.writeHeader);
     }
-    if (!tun.endWrite()) this.failed += next - index;
+    const error = tun.endWrite();
+    if (error === 0) return next;
+    if (next > index + 1 && error === EINVAL) this.#writeSingly(index, next);
+    else this.failed += next - index;
     return next;
+  }
+
+  /** The kernel refused to cut what was merged. If it takes the parts, it isn't asked again. */
+  #writeSingly(from: number, to: number): void {
+    const run = this.#run;
+    run.undo();
+    let taken = 0;
+    for (let index = from; index < to; index++) {
+      this.#tun.beginWrite();
+      this.#tun.addPiece(this.#offsets[index] ?? 0, this.#lengths[index] ?? 0);
+      if (this.#tun.endWrite() === 0) taken++;
+      else this.failed++;
+    }
+    if (taken === 0) return;
+    if (run.isUdp) run.choices.udp = false;
+    else run.choices.tcp = false;
+    this.#notice(`the TUN takes no merged ${run.isUdp ? "UDP" : "TCP"} here`);
   }
 }

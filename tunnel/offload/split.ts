@@ -4,43 +4,20 @@
  * packets in an arena.
  */
 import { fold, sumPseudoHeader, sumWords } from "./checksum.ts";
+import {
+  type PacketMemory,
+  PROTOCOL_TCP,
+  PROTOCOL_UDP,
+  readLong,
+  readShort,
+  TCP_FLAGS,
+  writeLong,
+  writeShort,
+} from "./packet.ts";
+import { GSO_ECN, GSO_TCP4, GSO_TCP6, GSO_UDP, type VnetHeader } from "./vnet_header.ts";
 
-export const NEEDS_CHECKSUM = 1;
-export const GSO_NONE = 0;
-export const GSO_TCP4 = 1;
-export const GSO_TCP6 = 4;
-export const GSO_UDP = 5;
-/** Bit beside the type: the first segment has CWR set (RFC 3168). */
-export const GSO_ECN = 0x80;
-
-export const PROTOCOL_TCP = 6;
-export const PROTOCOL_UDP = 17;
-const TCP_FLAGS = 13;
 const FIN_PSH = 0x09;
 const CWR = 0x80;
-
-/** A virtio_net_hdr, read once for each packet into the same object. */
-export interface VnetHeader {
-  flags: number;
-  gsoType: number;
-  segmentSize: number;
-  checksumStart: number;
-  checksumOffset: number;
-}
-
-/** One buffer seen as bytes and as words. */
-export interface PacketMemory {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly words: Uint32Array;
-}
-
-export function readVnetHeader(from: Uint8Array, into: VnetHeader): void {
-  into.flags = from[0] ?? 0;
-  into.gsoType = from[1] ?? 0;
-  into.segmentSize = (from[4] ?? 0) | ((from[5] ?? 0) << 8);
-  into.checksumStart = (from[6] ?? 0) | ((from[7] ?? 0) << 8);
-  into.checksumOffset = (from[8] ?? 0) | ((from[9] ?? 0) << 8);
-}
 
 /** Finishes a checksum of which the pseudo header's part is already in its field. False if the header lies. */
 export function finishChecksum(
@@ -140,25 +117,4 @@ export function writeTransportChecksum(
     sumPseudoHeader(words, { offset, version, protocol, length: transport });
   const checksum = ~fold(sum) & 0xffff;
   writeShort(bytes, at, protocol === PROTOCOL_UDP && checksum === 0 ? 0xffff : checksum);
-}
-
-export function readShort(bytes: Uint8Array, at: number): number {
-  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
-}
-
-export function writeShort(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 8;
-  bytes[at + 1] = value;
-}
-
-export function readLong(bytes: Uint8Array, at: number): number {
-  return ((bytes[at] ?? 0) * 0x1000000) + ((bytes[at + 1] ?? 0) << 16) +
-    ((bytes[at + 2] ?? 0) << 8) + (bytes[at + 3] ?? 0);
-}
-
-function writeLong(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 24;
-  bytes[at + 1] = value >>> 16;
-  bytes[at + 2] = value >>> 8;
-  bytes[at + 3] = value;
 }

@@ -1,6 +1,7 @@
 /** `hub --config FILE`: runs a hub until SIGTERM or SIGINT; SIGHUP reads the file again. */
 import { ConfigError, loadConfig } from "../os/config.ts";
 import { holdInstance } from "../os/instance_lock.ts";
+import { holdNetwork } from "../os/network_lock.ts";
 import type { CloseReason } from "../tunnel/api.ts";
 import { Hub } from "./hub.ts";
 import { type HubConfig, HubConfigSchema } from "./hub_config.ts";
@@ -41,10 +42,16 @@ async function printStatus({ run }: HubConfig): Promise<number> {
 async function run(config: HubConfig, path: string): Promise<number> {
   const lock = await holdInstance(config.run, { role: "hub", mode: 0o700 });
   try {
-    const end = await serve(await Hub.start(config), { config, path });
-    if (end === "asked") return 0;
-    const why = end.kind === "failed" ? end.message : "its interface was deleted";
-    throw new Error(`Cannot go on as a hub: ${why}; start it again`);
+    // The rules are the network's: a second hub's would open what the first one's clients may not.
+    const place = holdNetwork({ role: "hub" });
+    try {
+      const end = await serve(await Hub.start(config), { config, path });
+      if (end === "asked") return 0;
+      const why = end.kind === "failed" ? end.message : "its interface was deleted";
+      throw new Error(`Cannot go on as a hub: ${why}; start it again`);
+    } finally {
+      place.release();
+    }
   } finally {
     lock.release();
   }

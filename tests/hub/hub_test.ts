@@ -177,6 +177,15 @@ labTest(
       second.stderr,
       /^Cannot start the hub: another one runs here \(process \d+\); .*\n$/,
     );
+    const text = await Deno.readTextFile(world.configPath);
+    const elsewhere = `${world.lab.dir}/elsewhere.toml`;
+    await Deno.writeTextFile(
+      elsewhere,
+      `run = "/run/elsewhere"\n${text.replace("hub0", "hub1").replace("51820", "51821")}`,
+    );
+    const third = await world.hub.run(["timeout", "30", ...hubCommand("--config", elsewhere)]);
+    assert.equal(third.code, 1, "a hub with folders and an interface of its own");
+    assert.match(third.stderr, /^Cannot start the hub: another one runs in this network .*\n$/);
     assert.equal(await hub.stop(), 0);
 
     assert.notEqual((await world.hub.run(["ip", "link", "show", "hub0"])).code, 0);

@@ -38,9 +38,10 @@ export async function pullCard(world: World): Promise<void> {
   assert.equal(gone.engines, 1);
   await tryEverything(other);
   await Promise.all(streaming);
-  const count = await uplink.assertNoLeak(pulledAt);
+  // The service may see the removal at once, or half a second later: traffic flowed before either.
+  const count = await uplink.assertNoLeak(pulledAt - 500);
   const last = count.tunnel.at(-1)?.at ?? pulledAt;
-  assert.ok(count.tunnel.length > 10, "traffic was to flow while the card was pulled");
+  assert.ok(count.tunnel.length > 10, "traffic was to flow until the card was pulled");
   teller.figure({
     name: "removal-to-last-packet",
     label: "removal event to the last packet on the uplink",

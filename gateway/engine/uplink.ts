@@ -1,4 +1,6 @@
 /** The engine's tunnel to the profile's server, and the grant that the gateway hears of. */
+import { SW } from "../../token/apdu/status.ts";
+import { PivRefusedError } from "../../token/piv/client_types.ts";
 import { PIV_ALGORITHM } from "../../token/piv/constants.ts";
 import type { PivClient } from "../../token/piv/client.ts";
 import type { Profile } from "../../token/profile/profile.ts";
@@ -84,13 +86,13 @@ export class Uplink {
   }
 }
 
-function identityOf({ unlocked, ready }: UplinkOptions): Identity {
+function identityOf({ unlocked, ready, secrets }: UplinkOptions): Identity {
   const { identity } = unlocked.profile;
   if (identity.kind === "on-card") {
     return {
       kind: "remote",
       publicKey: parsePublicKey(identity.publicKey),
-      dh: (peer, into) => cardDh(ready.piv, { slot: identity.slot, peer, into }),
+      dh: (peer, into) => cardDh(ready.piv, { slot: identity.slot, peer, into, secrets }),
     };
   }
   if (unlocked.privateKey === undefined) {
@@ -102,12 +104,33 @@ function identityOf({ unlocked, ready }: UplinkOptions): Identity {
   };
 }
 
-/** One X25519 on the card: SP 800-73 GENERAL AUTHENTICATE, key establishment. */
-async function cardDh(
-  piv: PivClient,
-  { slot, peer, into }: { slot: number; peer: Uint8Array; into: Uint8Array },
-): Promise<void> {
-  const shared = await piv.agree(slot, { algorithm: PIV_ALGORITHM.x25519, peer });
+interface CardDh {
+  readonly slot: number;
+  readonly peer: Uint8Array;
+  readonly into: Uint8Array;
+  readonly secrets: EngineSecrets;
+}
+
+/**
+ * One X25519 on the card: SP 800-73 GENERAL AUTHENTICATE, key establishment. A card that lost its
+ * PIN state (a reset between two handshakes) is shown the session's PIN once more.
+ */
+async function cardDh(piv: PivClient, { slot, peer, into, secrets }: CardDh): Promise<void> {
+  const agree = () => piv.agree(slot, { algorithm: PIV_ALGORITHM.x25519, peer });
+  let shared: Uint8Array;
+  try {
+    shared = await agree();
+  } catch (error) {
+    const lost = error instanceof PivRefusedError && error.sw === SW.SECURITY_STATUS_NOT_SATISFIED;
+    if (!lost || secrets.pin.length === 0 || !await piv.select()) throw error;
+    const verified = await piv.verifyPin(secrets.pin);
+    if (verified.outcome !== "ok") {
+      // It was right in this session and isn't any more: no second try is spent on it.
+      secrets.forgetPin();
+      throw error;
+    }
+    shared = await agree();
+  }
   into.set(shared);
   shared.fill(0);
 }

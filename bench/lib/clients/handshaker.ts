@@ -137,11 +137,17 @@ function take(message: Uint8Array, index: number, now: number): boolean {
     if (client.cookies.consumeReply(message, now)) sendAgain(client, each, now);
     return false;
   }
-  if (message[0] !== TYPE_RESPONSE) return false;
+  // One that comes late answers an initiation that was given up.
+  if (message[0] !== TYPE_RESPONSE || !answers(message, each.message)) return false;
   if (each.state !== undefined) verify(each.state, client, message);
   client.pending = undefined;
   handshakes++;
   return true;
+}
+
+/** Whether the response's receiver index is the initiation's sender index (whitepaper 5.4.3). */
+function answers(response: Uint8Array, initiation: Uint8Array): boolean {
+  return [0, 1, 2, 3].every((at) => response[8 + at] === initiation[4 + at]);
 }
 
 function verify(sent: Handshake, client: Client, response: Uint8Array): void {

@@ -170,6 +170,8 @@ export interface DropCounters {
   readonly notAllowed: number;
   readonly noRoute: number;
   readonly noEndpoint: number;
+  /** Our own datagrams that a route led back into the tunnel. */
+  readonly looped: number;
   readonly queueFull: number;
   readonly sendFailed: number;
   readonly tunWriteFailed: number;

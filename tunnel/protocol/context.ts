@@ -40,6 +40,7 @@ export function noDrops(): MutableDrops {
     notAllowed: 0,
     noRoute: 0,
     noEndpoint: 0,
+    looped: 0,
     queueFull: 0,
     sendFailed: 0,
     tunWriteFailed: 0,

@@ -1,6 +1,9 @@
 /** Where sessions, sources and the machine end: counters, floods, clocks. */
 import assert from "node:assert/strict";
+import vectors from "../../tests/vectors/wireguard_crypto.json" with { type: "json" };
 import { SOURCE_BURST } from "./choices.ts";
+import { CookieGenerator } from "./cookie.ts";
+import { type Endpoint, endpointOf } from "./endpoint.ts";
 import type { Keypair } from "./keypair.ts";
 import { nativeCrypto } from "./native.ts";
 import { nobleCrypto } from "./noble.ts";
@@ -193,6 +196,59 @@ for (const crypto of CRYPTOS) {
     assert.equal(b.device.drops.handshakeReplayed, 0);
   });
 
+  for (const family of [4, 6] as const) {
+    const name = `our own datagrams don't go round in circles, IPv${family} (${crypto.name})`;
+    Deno.test(name, () => {
+      const simulation = new Simulation(crypto);
+      const { a, b } = pair(simulation);
+      if (family === 6) b.endpoint = endpointOf({ family, words: [0x20010db8, 0, 0, 2] }, 2000);
+      a.configure({ peers: [{ publicKey: b.publicKey, endpoint: b.endpoint }] });
+      a.send(aToB(1));
+      simulation.run(100);
+      // The way to b leads into the tunnel now: what a sends comes out of its TUN again.
+      const everything = { family: 4 as const, words: [0], length: 0 };
+      const everything6 = { family: 6 as const, words: [0, 0, 0, 0], length: 0 };
+      const peers = [{ publicKey: b.publicKey, allowedIps: [everything, everything6] }];
+      a.configure({ peers });
+      simulation.wire = () => [];
+      a.send(aToB(2));
+      const looped = simulation.sent.at(-1)?.bytes;
+      assert.ok(looped !== undefined);
+      const count = simulation.sent.length;
+      a.send(wrapped(b.endpoint, looped));
+      assert.equal(a.device.drops.looped, 1);
+      a.send(fragment(wrapped(b.endpoint, looped)));
+      assert.equal(a.device.drops.looped, 2, "the first fragment of one too");
+      assert.equal(simulation.sent.length, count);
+      // Another tunnel to the same peer, or something else there, is none of it.
+      const foreign = looped.slice();
+      foreign[4] = (foreign[4] ?? 0) ^ 1;
+      a.send(wrapped(b.endpoint, foreign));
+      const elsewhere = b.endpoint.clone();
+      elsewhere.words[1] = (elsewhere.words[1] ?? 0) + 1;
+      a.send(wrapped(elsewhere, looped));
+      assert.equal(simulation.sent.length, count + 2);
+    });
+  }
+
+  Deno.test(`an ephemeral key of low order gets no answer (${crypto.name})`, () => {
+    const simulation = new Simulation(crypto);
+    const { a, b } = pair(simulation);
+    simulation.wire = () => [];
+    a.send(aToB(1));
+    const initiation = simulation.sent[0]?.bytes;
+    assert.ok(initiation !== undefined);
+    const macs = new CookieGenerator(b.publicKey, crypto);
+    for (const publicKey of vectors.x25519LowOrder.publicKeys) {
+      initiation.set(Uint8Array.fromHex(publicKey), 8);
+      macs.addMacs(initiation, simulation.now);
+      b.receive(initiation, a.endpoint);
+    }
+    assert.equal(b.device.drops.handshakeRefused, vectors.x25519LowOrder.publicKeys.length);
+    assert.equal(simulation.sent.length, 1);
+    assert.equal(b.pool.used, 2, "nothing is kept of them");
+  });
+
   Deno.test(`asleep for a week: the next packet begins anew (${crypto.name})`, () => {
     const simulation = new Simulation(crypto);
     const { a, b } = pair(simulation);
@@ -206,4 +262,41 @@ for (const crypto of CRYPTOS) {
     assert.deepEqual(a.received.at(-1), bToA(2));
     assert.deepEqual(b.received.at(-1), aToB(3));
   });
+}
+
+/** As the kernel would hand it to the TUN: a UDP packet to `to` with this payload. */
+function wrapped(to: Endpoint, payload: Uint8Array): Uint8Array {
+  const header = to.family === 4 ? 20 : 40;
+  const packet = new Uint8Array(header + 8 + payload.length);
+  const view = new DataView(packet.buffer);
+  if (to.family === 4) {
+    packet[0] = 0x45;
+    packet[9] = 17;
+    view.setUint16(2, packet.length);
+    view.setUint32(16, to.words[1] ?? 0);
+  } else {
+    packet[0] = 0x60;
+    packet[6] = 17;
+    view.setUint16(4, packet.length - header);
+    for (let word = 0; word < 4; word++) view.setUint32(24 + 4 * word, to.words[1 + word] ?? 0);
+  }
+  view.setUint16(header + 2, to.port);
+  packet.set(payload, header + 8);
+  return packet;
+}
+
+/** Its first fragment. */
+function fragment(packet: Uint8Array): Uint8Array {
+  if (packet[0] === 0x45) {
+    const first = packet.slice();
+    first[6] = 0x20;
+    return first;
+  }
+  const first = new Uint8Array(packet.length + 8);
+  first.set(packet.subarray(0, 40));
+  first[6] = 44;
+  first[40] = 17;
+  first[43] = 1;
+  first.set(packet.subarray(40), 48);
+  return first;
 }

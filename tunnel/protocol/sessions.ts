@@ -10,6 +10,7 @@ import type { Indices } from "./indices.ts";
 import { PacketOwners } from "./ip_packet.ts";
 import { Keypair } from "./keypair.ts";
 import type { KeySlot } from "./key_pool.ts";
+import { LoopGuard } from "./loop_guard.ts";
 import type { Peer } from "./peer.ts";
 import {
   KEEPALIVE_TIMEOUT,
@@ -30,6 +31,7 @@ const TWO_32 = 2 ** 32;
 export class Sessions {
   readonly #context: Context;
   readonly #owners: PacketOwners<Peer>;
+  readonly #loops: LoopGuard;
   readonly #indices: Indices;
   readonly #timers: Timers;
   readonly #initiate: (peer: Peer) => void;
@@ -40,6 +42,7 @@ export class Sessions {
   ) {
     this.#context = context;
     this.#owners = new PacketOwners(context.arena, context.allowedIps);
+    this.#loops = new LoopGuard(context.arena);
     this.#indices = parts.indices;
     this.#timers = parts.timers;
     this.#initiate = parts.initiate;
@@ -61,6 +64,10 @@ export class Sessions {
     if (keypair === undefined) {
       this.#queue(peer, arena.slice(offset, offset + length));
       this.#initiate(peer);
+      return;
+    }
+    if (this.#loops.isOwn(keypair, offset, length)) {
+      drops.looped++;
       return;
     }
     this.#seal(keypair, offset, length);

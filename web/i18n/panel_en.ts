@@ -136,6 +136,7 @@ export const panelEn: PanelMessages = {
       "tunnel-notAllowed": "Tunnel: address not allowed",
       "tunnel-noRoute": "Tunnel: no route",
       "tunnel-noEndpoint": "Tunnel: server address unknown",
+      "tunnel-looped": "Tunnel: its own packets came back",
       "tunnel-queueFull": "Tunnel: queue full",
       "tunnel-sendFailed": "Tunnel: sending failed",
       "tunnel-tunWriteFailed": "Tunnel: delivery failed",

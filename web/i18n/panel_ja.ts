@@ -133,6 +133,7 @@ export const panelJa: PanelMessages = {
       "tunnel-notAllowed": "トンネル: 許可されないアドレス",
       "tunnel-noRoute": "トンネル: 経路なし",
       "tunnel-noEndpoint": "トンネル: サーバーのアドレス不明",
+      "tunnel-looped": "トンネル: 自身のパケットが戻った",
       "tunnel-queueFull": "トンネル: キューの上限",
       "tunnel-sendFailed": "トンネル: 送信失敗",
       "tunnel-tunWriteFailed": "トンネル: 配送失敗",

@@ -3,7 +3,11 @@ import { fileURLToPath } from "node:url";
 import type { Lab } from "../lab/lab.ts";
 import type { Machine, Running } from "../lab/machine.ts";
 
-export type Implementation = "ours" | "wireguard-go";
+/**
+ * `ours-portable` does without libcrypto; `ours-collecting` runs under a garbage collection each
+ * time that the worker waits, and some while it receives.
+ */
+export type Implementation = "ours" | "ours-portable" | "ours-collecting" | "wireguard-go";
 
 export interface KeyPair {
   readonly privateKey: string;
@@ -12,6 +16,11 @@ export interface KeyPair {
 
 const MAIN = fileURLToPath(import.meta.resolve("../../main.ts"));
 export const OURS = [Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", MAIN, "tunnel"];
+
+const COLLECTING = [
+  ...[Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", "--v8-flags=--expose-gc"],
+  fileURLToPath(import.meta.resolve("./collecting.ts")),
+];
 
 const TRANSFER = [
   ...[Deno.execPath(), "run", "-A", "--no-check"],
@@ -41,12 +50,10 @@ export class WireguardEnd {
   ): Promise<WireguardEnd> {
     const { implementation, port = 51820, mtu = 1420 } = options;
     const keys = await newKeys(machine);
-    const argv = implementation === "ours"
-      ? [...OURS, "wg0", "--foreground"]
-      : ["wireguard-go", "-f", "wg0"];
-    const process = await machine.spawn(argv, {
+    const process = await machine.spawn(argvOf(implementation), {
       // The stock one greets us with a banner.
-      stderr: implementation === "ours" ? "inherit" : "null",
+      stderr: implementation === "wireguard-go" ? "null" : "inherit",
+      ...(implementation === "ours-portable" ? { env: { SEKISHO_TUNNEL_CRYPTO: "portable" } } : {}),
     });
     await until(
       `wg0 of ${implementation}`,
@@ -87,6 +94,28 @@ export class WireguardEnd {
   }
 }
 
+export const INSIDE_A = ["10.7.0.1/24", "fd07::1/64"];
+export const INSIDE_B = ["10.7.0.2/24", "fd07::2/64"];
+
+/** Both ends up and acquainted; `a` knows where `b` is. */
+export async function pair(
+  lab: Lab,
+  options: { a: Implementation; b: Implementation; outside?: 4 | 6; mtu?: number },
+): Promise<{ a: WireguardEnd; b: WireguardEnd }> {
+  const machines = await twoMachines(lab);
+  const { mtu = 1420, outside = 4 } = options;
+  const [a, b] = await Promise.all([
+    WireguardEnd.start(machines.a, { implementation: options.a, mtu }),
+    WireguardEnd.start(machines.b, { implementation: options.b, mtu }),
+  ]);
+  await a.address(...INSIDE_A);
+  await b.address(...INSIDE_B);
+  const endpoint = outside === 4 ? "192.0.2.2:51820" : "[2001:db8::2]:51820";
+  await a.peer(b.keys, `endpoint ${endpoint} allowed-ips 10.7.0.2/32,fd07::2/128`);
+  await b.peer(a.keys, "allowed-ips 10.7.0.1/32,fd07::1/128");
+  return { a, b };
+}
+
 /** Two machines on one wire, with IPv4 and IPv6. */
 export async function twoMachines(lab: Lab): Promise<{ a: Machine; b: Machine }> {
   const a = await lab.machine("a");
@@ -95,6 +124,18 @@ export async function twoMachines(lab: Lab): Promise<{ a: Machine; b: Machine }>
   await a.sh("ip addr add 192.0.2.1/24 dev eth0; ip addr add 2001:db8::1/64 dev eth0 nodad");
   await b.sh("ip addr add 192.0.2.2/24 dev eth0; ip addr add 2001:db8::2/64 dev eth0 nodad");
   return { a, b };
+}
+
+function argvOf(implementation: Implementation): readonly string[] {
+  switch (implementation) {
+    case "wireguard-go":
+      return ["wireguard-go", "-f", "wg0"];
+    case "ours-collecting":
+      return [...COLLECTING, "wg0", "--foreground"];
+    case "ours":
+    case "ours-portable":
+      return [...OURS, "wg0", "--foreground"];
+  }
 }
 
 export async function newKeys(machine: Machine): Promise<KeyPair> {

@@ -5,38 +5,20 @@ import type { Machine } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
 import {
   fetchedSum,
-  type Implementation,
+  INSIDE_B,
   newKeys,
   OURS,
+  pair,
   twoMachines,
   until,
   WireguardEnd,
 } from "./wireguard.ts";
 
-const INSIDE_A = ["10.7.0.1/24", "fd07::1/64"];
-const INSIDE_B = ["10.7.0.2/24", "fd07::2/64"];
-
-/** Both ends up and acquainted; `a` knows where `b` is. */
-async function pair(
-  lab: Lab,
-  options: { a: Implementation; b: Implementation; outside?: 4 | 6; mtu?: number },
-): Promise<{ a: WireguardEnd; b: WireguardEnd }> {
-  const machines = await twoMachines(lab);
-  const { mtu = 1420, outside = 4 } = options;
-  const a = await WireguardEnd.start(machines.a, { implementation: options.a, mtu });
-  const b = await WireguardEnd.start(machines.b, { implementation: options.b, mtu });
-  await a.address(...INSIDE_A);
-  await b.address(...INSIDE_B);
-  const endpoint = outside === 4 ? "192.0.2.2:51820" : "[2001:db8::2]:51820";
-  await a.peer(b.keys, `endpoint ${endpoint} allowed-ips 10.7.0.2/32,fd07::2/128`);
-  await b.peer(a.keys, "allowed-ips 10.7.0.1/32,fd07::1/128");
-  return { a, b };
-}
-
 const COMBINATIONS = [
   { a: "ours", b: "wireguard-go" },
   { a: "wireguard-go", b: "ours" },
   { a: "ours", b: "ours" },
+  { a: "ours-portable", b: "wireguard-go" },
 ] as const;
 
 for (const { a: from, b: to } of COMBINATIONS) {

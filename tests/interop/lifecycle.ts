@@ -8,15 +8,24 @@ crypto.getRandomValues(secret.bytes);
 const descriptors = () => [...Deno.readDirSync("/proc/self/fd")].length;
 const locked = () => Number(/VmLck:\s+(\d+)/.exec(Deno.readTextFileSync("/proc/self/status"))?.[1]);
 
+const threads = () => [...Deno.readDirSync("/proc/self/task")].length;
+const mappings = () => Deno.readTextFileSync("/proc/self/maps").split("\n").length;
+const held = () => ({
+  descriptors: descriptors(),
+  threads: threads(),
+  mappings: mappings(),
+  locked: locked(),
+});
+
 /** A worker's thread ends a little later than its tunnel: waits until nothing changes any more. */
-async function settled(): Promise<{ descriptors: number; locked: number }> {
+async function settled(): Promise<ReturnType<typeof held>> {
   for (let left = descriptors(), same = 0; same < 10;) {
     await new Promise((resolve) => setTimeout(resolve, 50));
     const now = descriptors();
     same = now === left ? same + 1 : 0;
     left = now;
   }
-  return { descriptors: descriptors(), locked: locked() };
+  return held();
 }
 
 async function once(): Promise<number> {
@@ -59,5 +68,7 @@ const times: number[] = [];
 for (let round = 0; round < Number(Deno.args[0]); round++) times.push(await once());
 await refused();
 const after = await settled();
-console.log(JSON.stringify({ before, after, codes, slowest: Math.max(...times) }));
+times.sort((a, b) => a - b);
+const median = times[times.length >> 1];
+console.log(JSON.stringify({ before, after, codes, slowest: times.at(-1), median }));
 Deno.exit(0);

@@ -194,18 +194,3 @@ for (const offloads of ["plain", "full"]) {
     for (const leg of legs) assert.equal(await fetchedSum({ ...leg, file }), sum);
   });
 }
-
-labTest("30 starts and stops leave no descriptor and no locked memory behind", async () => {
-  await using lab = await Lab.open();
-  const machine = await lab.machine("a");
-  const script = fileURLToPath(import.meta.resolve("./lifecycle.ts"));
-  const { stdout, stderr } = await machine.run(
-    [Deno.execPath(), "run", "-A", "--no-check", script, "30"],
-  );
-  const { before, after, codes, slowest } = JSON.parse(
-    stdout || `{"before":${JSON.stringify(stderr)}}`,
-  );
-  assert.deepEqual(after, before);
-  assert.deepEqual(codes, ["EIO", "EADDRINUSE"]);
-  assert.ok(slowest < 1000, `${slowest} ms`);
-});

@@ -160,6 +160,17 @@ export async function fetchedSum(
   return stdout.trim() || stderr;
 }
 
+/** Processes of our program in a machine, as the host numbers them. */
+export function ourProcesses(machine: Machine): number[] {
+  return machine.pids().filter((pid) => {
+    try {
+      return Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes("tunnel");
+    } catch {
+      return false; // it ended in the same moment
+    }
+  });
+}
+
 /** Waits until `done`; the limit is against hanging only. */
 export async function until(what: string, done: () => Promise<boolean>): Promise<void> {
   for (const end = Date.now() + 30_000; Date.now() < end;) {

@@ -1,18 +1,8 @@
 /** Our tunnel against the stock userspace peer, over a wire in the lab, set up with the stock `wg`. */
 import assert from "node:assert/strict";
 import { Lab } from "../lab/lab.ts";
-import type { Machine } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
-import {
-  fetchedSum,
-  INSIDE_B,
-  newKeys,
-  OURS,
-  pair,
-  twoMachines,
-  until,
-  WireguardEnd,
-} from "./wireguard.ts";
+import { fetchedSum, newKeys, ourProcesses, OURS, pair, until, WireguardEnd } from "./wireguard.ts";
 
 const COMBINATIONS = [
   { a: "ours", b: "wireguard-go" },
@@ -214,57 +204,3 @@ labTest("the interface moved to another namespace goes on", async () => {
   assert.ok(await b.machine.sh("wg show wg0 latest-handshakes"));
   assert.equal((await a.process.status).code, 0);
 });
-
-labTest("wg-quick up and down with our program as its userspace implementation", async () => {
-  await using lab = await Lab.open();
-  const machines = await twoMachines(lab);
-  const b = await WireguardEnd.start(machines.b, { implementation: "wireguard-go" });
-  await b.address(...INSIDE_B);
-  const keys = await newKeys(machines.a);
-  await b.peer(keys, "allowed-ips 10.7.0.1/32");
-  const program = `${lab.dir}/tunnel`;
-  await Deno.writeTextFile(program, `#!/bin/sh\nexec ${OURS.join(" ")} "$@"\n`, { mode: 0o755 });
-  const config = `${lab.dir}/wg0.conf`;
-  await Deno.writeTextFile(
-    config,
-    `[Interface]
-PrivateKey = ${keys.privateKey}
-Address = 10.7.0.1/24
-MTU = 1380
-[Peer]
-PublicKey = ${b.keys.publicKey}
-Endpoint = 192.0.2.2:51820
-AllowedIPs = 10.7.0.2/32
-PersistentKeepalive = 25
-`,
-    { mode: 0o600 },
-  );
-  // This kernel may have WireGuard itself: wg-quick must take ours.
-  const up = await machines.a.run([
-    "bash",
-    "-c",
-    `
-    ip() { if [ "$1 $2 $5" = "link add wireguard" ] || [ "$*" = "link add wg0 type wireguard" ]; then echo "Not supported" >&2; return 1; fi; command ip "$@"; }
-    export -f ip
-    WG_QUICK_USERSPACE_IMPLEMENTATION=${program} wg-quick up ${config}`,
-  ]);
-  assert.equal(up.code, 0, up.stderr);
-  assert.ok(up.stderr.includes(`[#] ${program} wg0`), up.stderr);
-  const ping = await machines.a.run(["ping", "-c", "2", "-W", "5", "10.7.0.2"]);
-  assert.equal(ping.code, 0, up.stderr + ping.stdout);
-  const down = await machines.a.run(["wg-quick", "down", config]);
-  assert.equal(down.code, 0, down.stderr);
-  await until("the end of our process", () => {
-    return Promise.resolve(ourProcesses(machines.a).length === 0);
-  });
-});
-
-function ourProcesses(machine: Machine): number[] {
-  return machine.pids().filter((pid) => {
-    try {
-      return Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes("tunnel");
-    } catch {
-      return false; // it ended in the same moment
-    }
-  });
-}

@@ -26,8 +26,9 @@ export class Arena {
   /** Addresses are below 2^47, so a number holds them. */
   readonly #base: number;
 
-  constructor(length: number = IN_END) {
-    this.bytes = new Uint8Array(length);
+  /** Of bytes that never move, or of so many of its own. */
+  constructor(bytes: Uint8Array<ArrayBuffer> | number = IN_END) {
+    this.bytes = typeof bytes === "number" ? new Uint8Array(bytes) : bytes;
     this.#base = Number(addressOf(this.bytes));
   }
 

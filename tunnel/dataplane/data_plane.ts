@@ -11,14 +11,13 @@ import { bootTime } from "../../os/clock.ts";
 import { libc, nativeBytes, POLLERR, POLLIN, POLLNVAL } from "../../os/libc.ts";
 import { SecretMemory } from "../../os/secret_memory.ts";
 import { clearWake } from "../../os/wake.ts";
-import type { PacketMemory } from "../offload/packet.ts";
-import { finishChecksum, split } from "../offload/split.ts";
+import { packetMemory } from "../offload/packet_memory.ts";
+import { finishChecksum, split, type TunPacket } from "../offload/split.ts";
 import {
   emptyVnetHeader,
   GSO_NONE,
   NEEDS_CHECKSUM,
   readVnetHeader,
-  type VnetHeader,
 } from "../offload/vnet_header.ts";
 import type { Crypto } from "../protocol/crypto.ts";
 import { Device, type PeerChange } from "../protocol/device.ts";
@@ -68,8 +67,8 @@ export class DataPlane implements Outside {
   readonly #options: WireOptions;
   readonly #wake: number;
   readonly #crypto: Crypto;
-  readonly #arena = new Arena();
-  readonly #memory: PacketMemory;
+  readonly #memory = packetMemory(IN_END);
+  readonly #arena = new Arena(this.#memory.bytes);
   readonly #ownKeys: SecretMemory[] = [];
   readonly #pool: KeyPool;
   readonly #device: Device;
@@ -79,7 +78,8 @@ export class DataPlane implements Outside {
   readonly #watch = RouteWatch.open();
   /** Who sent the datagram being handled, and when: one object for all of them. */
   readonly #arrival = { source: new Endpoint(), now: 0 };
-  readonly #vnet: VnetHeader = emptyVnetHeader();
+  /** What was read last. */
+  readonly #packet: TunPacket = { offset: FROM_TUN, length: 0, header: emptyVnetHeader() };
   readonly #splitOut = {
     place: (length: number) => this.reserve(length),
     done: (offset: number, length: number) => this.#device.packetFromTun(offset, length, this.#now),
@@ -103,10 +103,6 @@ export class DataPlane implements Outside {
     this.#owner = parts.owner;
     this.#wake = parts.wake;
     this.#crypto = parts.crypto;
-    this.#memory = {
-      bytes: this.#arena.bytes,
-      words: new Uint32Array(this.#arena.bytes.buffer),
-    };
     const { keyMemory } = options;
     this.#pool = keyMemory === undefined
       ? new KeyPool(this.#moreKeys(), () => this.#moreKeys())
@@ -341,21 +337,28 @@ export class DataPlane implements Outside {
 
   #takeFromTun(length: number): void {
     const offset = this.reserve(length);
-    this.#arena.bytes.copyWithin(offset, FROM_TUN, FROM_TUN + length);
+    this.#memory.copy(offset, FROM_TUN, length);
     this.#device.packetFromTun(offset, length, this.#now);
   }
 
   /** A packet with a virtio_net_hdr: finish its checksum, or cut it. */
   #takeLarge(length: number): void {
-    const header = this.#vnet;
+    const packet = this.#packet;
+    const { header } = packet;
+    packet.length = length;
     readVnetHeader(this.#tun.readHeader, header);
-    const packet = { offset: FROM_TUN, length, header };
     if (header.gsoType !== GSO_NONE) {
       if (!split(this.#memory, packet, this.#splitOut)) this.#device.drops.malformed++;
-      return;
+    } else if ((header.flags & NEEDS_CHECKSUM) !== 0) {
+      const offset = this.reserve(length);
+      if (finishChecksum(this.#memory, packet, offset)) {
+        this.#device.packetFromTun(offset, length, this.#now);
+      } else {
+        this.#device.drops.malformed++;
+      }
+    } else {
+      this.#takeFromTun(length);
     }
-    if ((header.flags & NEEDS_CHECKSUM) !== 0) finishChecksum(this.#memory, packet);
-    this.#takeFromTun(length);
   }
 
   #receiveFrom(socket: UdpSocket): void {
@@ -382,7 +385,7 @@ export class DataPlane implements Outside {
     if (this.#in + needed > IN_END || this.#tunWriter.full) this.#flushIn();
     const offset = this.#in;
     this.#in += needed;
-    this.#arena.bytes.copyWithin(offset, from, from + length);
+    this.#memory.copy(offset, from, length);
     this.#device.datagram(offset, length, this.#arrival);
   }
 

@@ -1,7 +1,7 @@
 /** Received packets on their way into the TUN: gathered, merged where the kernel takes it, written. */
 import { EINVAL } from "../../os/errno.ts";
 import { Run } from "../offload/merge.ts";
-import type { PacketMemory } from "../offload/packet.ts";
+import type { PacketMemory } from "../offload/packet_memory.ts";
 import type { Tun } from "./tun.ts";
 
 const MOST_PACKETS = 1024;

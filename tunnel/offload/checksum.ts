@@ -2,6 +2,7 @@
  * The Internet checksum (RFC 1071) over packets in an arena, four bytes at a time. Sums are kept in
  * the machine's (little-endian) order and turned round at the end, which the arithmetic allows.
  */
+import { writeShort } from "./packet.ts";
 
 /** Sum of `length` bytes at `offset`, a multiple of 4; not folded. */
 export function sumWords(words: Uint32Array, offset: number, length: number): number {
@@ -46,4 +47,14 @@ export function sumPseudoHeader(
     ? sumWords(words, offset + 12, 8)
     : sumWords(words, offset + 8, 32);
   return addresses + asSummand(protocol) + asSummand(length);
+}
+
+/** Recomputes the checksum of the IPv4 header at `offset`, a multiple of 4. */
+export function writeIpv4Checksum(
+  { bytes, words }: { bytes: Uint8Array; words: Uint32Array },
+  offset: number,
+): void {
+  writeShort(bytes, offset + 10, 0);
+  const sum = sumWords(words, offset, ((bytes[offset] ?? 0) & 15) * 4);
+  writeShort(bytes, offset + 10, ~fold(sum) & 0xffff);
 }

@@ -5,9 +5,8 @@
  * with IP options or extension headers, no fragment; no TCP after PSH, no UDP without checksum.
  * Pure, on packets in an arena, at multiples of 4.
  */
-import { fold, sumPseudoHeader } from "./checksum.ts";
+import { fold, sumPseudoHeader, writeIpv4Checksum } from "./checksum.ts";
 import {
-  type PacketMemory,
   PROTOCOL_TCP,
   PROTOCOL_UDP,
   readLong,
@@ -18,7 +17,7 @@ import {
   UDP_HEADER,
   writeShort,
 } from "./packet.ts";
-import { writeIpv4Checksum } from "./split.ts";
+import type { PacketMemory } from "./packet_memory.ts";
 import { GSO_TCP4, GSO_TCP6, GSO_UDP, writeVnetHeader } from "./vnet_header.ts";
 
 const LARGEST = 65_535;

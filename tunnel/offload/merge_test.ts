@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { fold, sumPseudoHeader, sumWords } from "./checksum.ts";
+import { fold, sumPseudoHeader, sumWords, writeIpv4Checksum } from "./checksum.ts";
 import { Run } from "./merge.ts";
-import { type PacketMemory, PROTOCOL_TCP, PROTOCOL_UDP } from "./packet.ts";
-import { split, writeIpv4Checksum } from "./split.ts";
+import { PROTOCOL_TCP, PROTOCOL_UDP } from "./packet.ts";
+import { type PacketMemory, packetMemory } from "./packet_memory.ts";
+import { split } from "./split.ts";
 import { emptyVnetHeader, GSO_NONE, readVnetHeader } from "./vnet_header.ts";
 
 const WHOLE = 1 << 19;
@@ -211,8 +212,7 @@ function plainFlow(): Flow {
 }
 
 function newMemory(): PacketMemory {
-  const bytes = new Uint8Array(6 << 17);
-  return { bytes, words: new Uint32Array(bytes.buffer) };
+  return packetMemory(6 << 17);
 }
 
 interface Place {
@@ -352,9 +352,9 @@ function cutAsKernel(
 /** The packet that came; where its id means nothing, with the id that it has now. */
 function withId(now: Uint8Array, before: Uint8Array): Uint8Array {
   if ((before[0] ?? 0) >> 4 !== 4 || ((before[6] ?? 0) & 0x40) === 0) return before;
-  const memory = newMemory();
-  memory.bytes.set(before);
-  memory.bytes.set(now.subarray(4, 6), 4);
-  writeIpv4Checksum(memory, 0);
-  return memory.bytes.slice(0, before.length);
+  const expected = new Uint8Array((before.length + 3) & ~3);
+  expected.set(before);
+  expected.set(now.subarray(4, 6), 4);
+  writeIpv4Checksum({ bytes: expected, words: new Uint32Array(expected.buffer) }, 0);
+  return expected.subarray(0, before.length);
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Run } from "./merge.ts";
-import type { PacketMemory } from "./packet.ts";
+import { type PacketMemory, packetMemory, plainMemory } from "./packet_memory.ts";
 import { finishChecksum, split } from "./split.ts";
 import {
   emptyVnetHeader,
@@ -15,6 +15,9 @@ import {
 
 const PLACE = 16;
 const SEGMENTS = 1 << 17;
+/** In turn, so that everything holds on both. */
+const MEMORIES: readonly PacketMemory[] = [packetMemory(1 << 18), plainMemory(1 << 18)];
+let turn = 0;
 
 interface Shape {
   readonly version: 4 | 6;
@@ -141,6 +144,30 @@ Deno.test("segments whose headers differ are not merged", () => {
   }
 });
 
+Deno.test("a checksum is finished while the packet is copied", () => {
+  fc.assert(
+    fc.property(shape, (shape) => {
+      const { memory, packet } = build(shape);
+      const { offset, length, header } = packet;
+      const start = header.checksumStart;
+      const at = offset + start + header.checksumOffset;
+      // The kernel leaves the pseudo header's part there.
+      const protocol = shape.udp ? 17 : 6;
+      const addresses = memory.bytes.slice(offset + (start === 20 ? 12 : 8), offset + start);
+      const part = sum(addresses, protocol + length - start);
+      memory.bytes[at] = part >>> 8;
+      memory.bytes[at + 1] = part;
+      const before = memory.bytes.slice(offset, offset + length);
+      assert.ok(finishChecksum(memory, packet, SEGMENTS));
+      const packetNow = memory.bytes.slice(SEGMENTS, SEGMENTS + length);
+      assert.equal(transportSum(packetNow, shape.version, protocol), 0xffff);
+      packetNow.set(before.subarray(at - offset, at - offset + 2), at - offset);
+      assert.deepEqual(packetNow, before);
+    }),
+    { numRuns: 200 },
+  );
+});
+
 Deno.test("headers that lie are refused, whatever they say", () => {
   const memory = newMemory();
   fc.assert(
@@ -156,7 +183,7 @@ Deno.test("headers that lie are refused, whatever they say", () => {
       (bytes, header) => {
         memory.bytes.set(bytes, PLACE);
         const packet = { offset: PLACE, length: bytes.length, header };
-        finishChecksum(memory, packet);
+        finishChecksum(memory, packet, SEGMENTS);
         let total = 0;
         split(memory, packet, {
           place: () => SEGMENTS,
@@ -176,8 +203,10 @@ Deno.test("headers that lie are refused, whatever they say", () => {
 });
 
 function newMemory(): PacketMemory {
-  const bytes = new Uint8Array(1 << 18);
-  return { bytes, words: new Uint32Array(bytes.buffer) };
+  const memory = MEMORIES[turn++ % 2];
+  assert.ok(memory);
+  memory.bytes.fill(0);
+  return memory;
 }
 
 /** A large packet as the TUN hands it out. */

@@ -1,4 +1,4 @@
-/** Packets in an arena, and their numbers in network order. */
+/** Numbers in packets: which ones, where, and in network order. */
 
 export const PROTOCOL_TCP = 6;
 export const PROTOCOL_UDP = 17;
@@ -7,12 +7,6 @@ export const TCP_FLAGS = 13;
 export const TCP_CHECKSUM = 16;
 export const UDP_CHECKSUM = 6;
 export const UDP_HEADER = 8;
-
-/** One buffer seen as bytes and as words. */
-export interface PacketMemory {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly words: Uint32Array;
-}
 
 export function readShort(bytes: Uint8Array, at: number): number {
   return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);

@@ -23,6 +23,8 @@ export interface LookOptions {
   /** Unix milliseconds. */
   readonly now: number;
   readonly highestGeneration: (cardId: string) => Promise<number>;
+  /** Hears why a card is unreadable, for the journal. */
+  readonly onFault: (message: string) => void;
 }
 
 export type Look =
@@ -56,6 +58,7 @@ export async function lookAtCard(session: CardSession, options: LookOptions): Pr
   } catch (error) {
     if (error instanceof CardGoneError) throw error;
     if (error instanceof CardSilentError || error instanceof CardGarbledError) {
+      options.onFault(error.message);
       return refused("unreadable-card");
     }
     if (error instanceof PivRefusedError) return refused("not-a-piv-card");

@@ -85,6 +85,7 @@ export class Engine {
     } catch (error) {
       if (!(error instanceof PcscError)) throw error;
       if (error.fault === "mute-card") {
+        this.#notice(error.message);
         return await this.#say({
           type: "card",
           report: { card: "refused", fault: "unreadable-card" },
@@ -98,6 +99,7 @@ export class Engine {
       issuerKeys: issuerKeysOf(start),
       now: Date.now(),
       highestGeneration: (cardId) => this.#highestGeneration(cardId),
+      onFault: (message) => this.#notice(message),
     });
     if ("ready" in look) this.#ready = look.ready;
     await this.#say({ type: "card", report: look.report });
@@ -142,7 +144,7 @@ export class Engine {
       start,
       secrets: this.#secrets,
       prepared: this.#prepared,
-      onNotice: (notice) => void this.#say({ type: "notice", message: notice.slice(0, 500) }),
+      onNotice: (notice) => this.#notice(notice),
       onClosed: (reason) => this.#do(() => Promise.reject(new Error(reason))),
     });
     await this.#say({ type: "grant", grant: uplink.grant });
@@ -180,6 +182,10 @@ export class Engine {
   #endWith(code: number): never {
     this.#secrets.wipe();
     exitNow(code);
+  }
+
+  #notice(message: string): void {
+    void this.#say({ type: "notice", message: message.slice(0, 500) });
   }
 
   #say(message: FromEngine): Promise<void> {

@@ -1,4 +1,5 @@
 /** A gateway of the story: pcscd, the reader's card, and Sekisho's own gateway process in a site. */
+import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import type { Machine, Running } from "../lab/machine.ts";
 import { sleep } from "../lab/machine.ts";
@@ -153,6 +154,18 @@ export class Box implements AsyncDisposable {
   /** Proportional memory of Sekisho's own processes, in bytes. */
   memory(): number {
     return this.ownPids().reduce((sum, pid) => sum + proportionalSetSize(pid), 0);
+  }
+
+  /** The journal's last events, for the message of a test that fails. */
+  lastEvents(): string {
+    try {
+      using database = new DatabaseSync(`${this.state}/gateway.db`, { readOnly: true });
+      return database.prepare("SELECT at, event, detail FROM journal ORDER BY id DESC LIMIT 12")
+        .all()
+        .map(({ at, event, detail }) => `${at} ${event} ${detail}`).reverse().join("\n");
+    } catch (error) {
+      return `(no journal: ${error instanceof Error ? error.message : error})`;
+    }
   }
 
   /** SIGKILL to the gateway process itself. */

@@ -38,7 +38,9 @@ export async function untilPhase(
     if (phases.includes(seen.phase)) return seen;
   }
   throw new Error(
-    `The portal of ${box.machine.name} does not come to ${phases}: ${JSON.stringify(seen)}`,
+    `The portal of ${box.machine.name} does not come to ${phases}: ${
+      JSON.stringify(seen)
+    }\n${box.lastEvents()}`,
   );
 }
 

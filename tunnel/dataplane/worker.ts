@@ -2,7 +2,8 @@
 import type { CloseReason, TunnelEvent } from "../api.ts";
 import { nativeBytes } from "../../os/libc.ts";
 import { KEY_LENGTH } from "../protocol/spec.ts";
-import { DataPlane, PortError } from "./data_plane.ts";
+import { DataPlane } from "./data_plane.ts";
+import { PortError } from "./sockets.ts";
 import { warmUp } from "./warm_up.ts";
 import { bestCrypto } from "../protocol/native.ts";
 import type { FromWorker, Request, ToWorker } from "./messages.ts";

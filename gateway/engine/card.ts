@@ -1,7 +1,7 @@
 /** The engine's look at the card before any PIN: whose it is, and whether its profile may be used. */
 import { CardGarbledError, CardGoneError, CardSilentError } from "../../token/apdu/channel.ts";
 import { openCard } from "../../token/pcsc/session.ts";
-import { type CardSession, PcscError } from "../../token/pcsc/types.ts";
+import { type CardSession, PcscError, type PcscFault } from "../../token/pcsc/types.ts";
 import { type PivClient, selectPiv } from "../../token/piv/client.ts";
 import { PivRefusedError } from "../../token/piv/client_types.ts";
 import { readHead, readSealed } from "../../token/profile/carrier.ts";
@@ -34,15 +34,17 @@ export type Look =
 /** How long the engine before this one may still hold the card, in milliseconds. */
 const HANDOVER_MS = 2_000;
 const HANDOVER_STEP_MS = 20;
+/** The one before holds the card, or the reset at its end has left the card without an answer. */
+const PASSING: readonly PcscFault[] = ["sharing", "mute-card"];
 
-/** Takes the card exclusively, waiting a little for whoever is just leaving it. */
+/** Takes the card exclusively, waiting a little for what passes by itself. */
 export async function takeCard(reader: string): Promise<CardSession> {
   for (let waited = 0;; waited += HANDOVER_STEP_MS) {
     try {
       return await openCard(reader, { timeoutMs: CARD_ANSWER_MS });
     } catch (error) {
-      const busy = error instanceof PcscError && error.fault === "sharing";
-      if (!busy || waited >= HANDOVER_MS) throw error;
+      const passing = error instanceof PcscError && PASSING.includes(error.fault);
+      if (!passing || waited >= HANDOVER_MS) throw error;
       await new Promise((resolve) => setTimeout(resolve, HANDOVER_STEP_MS));
     }
   }

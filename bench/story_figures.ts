@@ -19,8 +19,13 @@ const { values } = parseArgs({
   options: {
     runs: { type: "string", default: "5" },
     seconds: { type: "string", default: "5" },
+    help: { type: "boolean", short: "h" },
   },
 });
+if (values.help) {
+  console.log("Usage: deno run -A bench/story_figures.ts [--runs N] [--seconds N]; needs root");
+  Deno.exit(0);
+}
 const runs = Number(values.runs);
 const seconds = Number(values.seconds);
 

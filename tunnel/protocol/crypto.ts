@@ -1,16 +1,19 @@
 /**
  * What the protocol needs of cryptography. Keys are views of memory that the caller owns and wipes;
- * an implementation keeps no copy of a key beyond a call, but the one that `TransportAead` names.
+ * an implementation keeps no copy of a key beyond a call, but those that `PrivateKey` and
+ * `TransportAead` name.
  */
 export interface Crypto {
   readonly name: "libcrypto" | "noble";
-  /** X25519 public key of `privateKey` (32 bytes, need not be clamped). RFC 7748. */
+  /** Makes an X25519 private key (32 bytes, need not be clamped; RFC 7748) ready for use. */
+  privateKey(privateKey: Uint8Array): PrivateKey;
+  /** X25519 public key of `privateKey`, which is used once. */
   publicKey(out: Uint8Array, privateKey: Uint8Array): void;
-  /** X25519. False (and `out` unspecified) for a point of low order, whose result is all zero. */
+  /** X25519 with a key that is used once. See `PrivateKey.dh`. */
   dh(out: Uint8Array, privateKey: Uint8Array, publicKey: Uint8Array): boolean;
   /** BLAKE2s-256 of `a` and `b` joined. `out` may be `a`. RFC 7693. */
   hash(out: Uint8Array, a: Uint8Array, b: Uint8Array): void;
-  /** Keyed BLAKE2s with 16 bytes of output. */
+  /** Keyed BLAKE2s with 16 bytes of output. Its keys are no secrets of sessions: a copy of the last may stay. */
   mac(out: Uint8Array, key: Uint8Array, data: Uint8Array): void;
   /** HMAC-BLAKE2s-256. */
   hmac(out: Uint8Array, key: Uint8Array, data: Uint8Array): void;
@@ -30,6 +33,18 @@ export interface Crypto {
   transport(arena: Uint8Array<ArrayBuffer>): TransportAead;
   /** Releases and wipes what is held. */
   close(): void;
+}
+
+/**
+ * A private key in use. It may be a copy, locked and left out of dumps, or the caller's own bytes,
+ * which must stay until `release`.
+ */
+export interface PrivateKey {
+  publicKey(out: Uint8Array): void;
+  /** X25519. False (and `out` unspecified) for a point of low order, whose result is all zero. */
+  dh(out: Uint8Array, publicKey: Uint8Array): boolean;
+  /** Wipes any copy. The key must not be used after that. */
+  release(): void;
 }
 
 /** ChaCha20-Poly1305 in place, without additional data, on packets in one arena. Allocates nothing. */

@@ -4,7 +4,7 @@
  * key, whose answer may come at once (a local key) or much later (a card), true once the result
  * lies in `out`. Everything else is computed here.
  */
-import type { Crypto } from "./crypto.ts";
+import type { Crypto, PrivateKey } from "./crypto.ts";
 import { Kdf } from "./kdf.ts";
 import type { KeyPool, KeySlot } from "./key_pool.ts";
 import {
@@ -113,10 +113,12 @@ export class Noise {
     this.#begin(state, parts.peerPublicKey);
 
     const ephemeral = message.subarray(8, 40);
-    this.#newEphemeral(state, ephemeral);
+    const key = this.#newEphemeral(state, ephemeral);
     this.#kdf.derive([chainKey], chainKey, ephemeral);
 
-    if (!this.#crypto.dh(temp, state.ephemeral, parts.peerPublicKey)) return false;
+    const agreed = key.dh(temp, parts.peerPublicKey);
+    key.release();
+    if (!agreed) return false;
     this.#kdf.derive([chainKey, temp], chainKey, temp);
     const sealedStatic = message.subarray(40, 88);
     this.#crypto.seal(sealedStatic, temp, parts.ownPublicKey, hash);
@@ -184,12 +186,15 @@ export class Noise {
     view.setUint32(8, state.remoteIndex, true);
 
     const ephemeral = message.subarray(12, 44);
-    this.#newEphemeral(state, ephemeral);
+    const own = this.#newEphemeral(state, ephemeral);
     this.#kdf.derive([chainKey], chainKey, ephemeral);
-    if (!this.#crypto.dh(temp, state.ephemeral, state.remoteEphemeral)) return false;
-    this.#kdf.derive([chainKey], chainKey, temp);
-    if (!this.#crypto.dh(temp, state.ephemeral, parts.peerPublicKey)) return false;
-    this.#kdf.derive([chainKey], chainKey, temp);
+    const agreed = [state.remoteEphemeral, parts.peerPublicKey].every((publicKey) => {
+      if (!own.dh(temp, publicKey)) return false;
+      this.#kdf.derive([chainKey], chainKey, temp);
+      return true;
+    });
+    own.release();
+    if (!agreed) return false;
 
     const key = this.#mixPresharedKey(state, parts.presharedKey);
     const sealedNothing = message.subarray(44, 60);
@@ -243,12 +248,15 @@ export class Noise {
     this.#crypto.hash(state.hash, this.#initialHash, responderPublicKey);
   }
 
-  #newEphemeral(state: Handshake, publicOut: Uint8Array): void {
+  /** The caller releases the key. */
+  #newEphemeral(state: Handshake, publicOut: Uint8Array): PrivateKey {
     this.#random(state.ephemeral);
     state.ephemeral[0] = (state.ephemeral[0] ?? 0) & 248;
     state.ephemeral[31] = ((state.ephemeral[31] ?? 0) & 127) | 64;
-    this.#crypto.publicKey(publicOut, state.ephemeral);
+    const key = this.#crypto.privateKey(state.ephemeral);
+    key.publicKey(publicOut);
     this.#mix(state.hash, publicOut);
+    return key;
   }
 
   /** Returns the key of the message that follows; it lies in `temp`. */

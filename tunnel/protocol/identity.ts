@@ -5,6 +5,7 @@
  */
 import { IDENTITY_TIMEOUT, MAX_IDENTITY_WAITING } from "./choices.ts";
 import type { Context } from "./context.ts";
+import type { PrivateKey } from "./crypto.ts";
 import type { StaticDh, Steps } from "./handshake.ts";
 import { KEY_LENGTH } from "./spec.ts";
 
@@ -33,6 +34,8 @@ interface RunningJob {
 export class IdentityQueue {
   readonly #context: Context;
   #identity: CoreIdentity = { kind: "none" };
+  /** The local key, ready for use for as long as it is set. */
+  #key: PrivateKey | undefined;
   readonly publicKey: Uint8Array = new Uint8Array(KEY_LENGTH);
   readonly #running = new Map<number, RunningJob>();
   #waitingOwn: Job[] = [];
@@ -53,6 +56,10 @@ export class IdentityQueue {
 
   /** Takes another key; handshakes under way with the old one are given up. False if it is the same key. */
   set(identity: CoreIdentity): boolean {
+    this.#key?.release();
+    this.#key = identity.kind === "local"
+      ? this.#context.crypto.privateKey(identity.privateKey)
+      : undefined;
     const publicKey = this.#publicKeyOf(identity);
     const same = identity.kind === this.#identity.kind &&
       publicKey.every((byte, index) => byte === this.publicKey[index]);
@@ -79,7 +86,7 @@ export class IdentityQueue {
         job.abandon({ kind: "identity-failed" });
         return;
       case "local":
-        this.#runLocal(job, this.#identity.privateKey);
+        this.#runLocal(job);
         return;
       case "remote":
         this.#enqueue(job, { own: parts.own, concurrency: this.#identity.concurrency });
@@ -115,23 +122,22 @@ export class IdentityQueue {
 
   #publicKeyOf(identity: CoreIdentity): Uint8Array {
     switch (identity.kind) {
-      case "none":
-        return new Uint8Array(KEY_LENGTH);
       case "remote":
         return identity.publicKey;
+      case "none":
       case "local": {
         const publicKey = new Uint8Array(KEY_LENGTH);
-        this.#context.crypto.publicKey(publicKey, identity.privateKey);
+        this.#key?.publicKey(publicKey);
         return publicKey;
       }
     }
   }
 
-  #runLocal(job: Job, privateKey: Uint8Array): void {
+  #runLocal(job: Job): void {
     let request = job.resume(true);
     while (request !== undefined) {
       const { out, peerPublicKey } = request;
-      request = job.resume(this.#context.crypto.dh(out, privateKey, peerPublicKey));
+      request = job.resume(this.#key?.dh(out, peerPublicKey) ?? false);
     }
   }
 

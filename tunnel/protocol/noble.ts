@@ -10,6 +10,11 @@ const ZERO_NONCE = new Uint8Array(12);
 
 export const nobleCrypto: Crypto = {
   name: "noble",
+  privateKey: (privateKey) => ({
+    publicKey: (out) => nobleCrypto.publicKey(out, privateKey),
+    dh: (out, publicKey) => nobleCrypto.dh(out, privateKey, publicKey),
+    release() {},
+  }),
   publicKey(out, privateKey) {
     take(out, x25519.getPublicKey(privateKey));
   },

@@ -1,6 +1,6 @@
 /**
  * A tunnel started through its API, run inside a machine, told what to do by lines on standard
- * input and answering each by a line of JSON: the words are `status`, `keys`, `close`, and
+ * input and answering each by a line of JSON: the words are `status`, `notices`, `keys`, `close`, and
  * `close-late`, which waits until a card must have answered the closed tunnel.
  *
  * Arguments: private key, peer's public key, endpoint (or "-"), `local` or `card`, milliseconds
@@ -19,6 +19,7 @@ const keyMemory = SecretMemory.allocate(4096);
 let asked = 0;
 let atOnce = 0;
 let mostAtOnce = 0;
+const notices: string[] = [];
 
 const identity: Identity = kind === "local"
   ? { kind: "local", privateKey: { address: secret.address, length: 32 } }
@@ -41,6 +42,9 @@ const tunnel = await startTunnel({
   offloads: offloads !== "plain",
   keyMemory: { address: keyMemory.address, length: keyMemory.bytes.length },
   prepared: prepareTunnel(),
+  onEvent: (event) => {
+    if (event.kind === "notice") notices.push(event.message);
+  },
   peers: [{
     publicKey: parsePublicKey(peer),
     allowedIps: ["10.7.0.0/24"],
@@ -50,6 +54,7 @@ const tunnel = await startTunnel({
 
 const answers: Readonly<Record<string, () => unknown>> = {
   status: () => tunnel.get(),
+  notices: () => notices,
   keys: () => ({ used: keyMemory.bytes.some((byte) => byte !== 0), asked, mostAtOnce }),
   close,
   "close-late": closeLate,

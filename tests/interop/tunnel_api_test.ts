@@ -14,68 +14,6 @@ import {
   WireguardEnd,
 } from "./wireguard.ts";
 
-const END = fileURLToPath(import.meta.resolve("./api_end.ts"));
-
-/** One `api_end.ts` and what it says. */
-class ApiEnd {
-  readonly process: Running;
-  readonly #lines: ReadableStreamDefaultReader<string>;
-  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
-  #said = "";
-
-  private constructor(process: Running) {
-    this.process = process;
-    this.#lines = process.child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    this.#writer = process.child.stdin.getWriter();
-  }
-
-  static async start(machine: Machine, args: readonly string[]): Promise<ApiEnd> {
-    const end = new ApiEnd(
-      await machine.spawn([Deno.execPath(), "run", "-A", "--no-check", END, ...args], {
-        stdin: "piped",
-        stdout: "piped",
-        stderr: "inherit",
-      }),
-    );
-    await end.#line();
-    await machine.sh("ip addr add 10.7.0.1/24 dev wg0; ip link set wg0 up");
-    return end;
-  }
-
-  async ask<Answer>(word: string): Promise<Answer> {
-    await this.#writer.write(new TextEncoder().encode(`${word}\n`));
-    return JSON.parse(await this.#line()) as Answer;
-  }
-
-  async #line(): Promise<string> {
-    while (!this.#said.includes("\n")) {
-      const { value, done } = await this.#lines.read();
-      if (done) throw new Error("The tunnel's process has ended");
-      this.#said += value;
-    }
-    const [line = "", ...rest] = this.#said.split("\n");
-    this.#said = rest.join("\n");
-    return line;
-  }
-}
-
-async function withPeer(
-  lab: Lab,
-  args: readonly string[],
-  implementation: Implementation = "wireguard-go",
-): Promise<{ end: ApiEnd; machine: Machine; peer: WireguardEnd }> {
-  const { a, b } = await twoMachines(lab);
-  const peer = await WireguardEnd.start(b, { implementation });
-  await peer.address("10.7.0.2/24");
-  const keys = await newKeys(a);
-  await peer.peer(keys, "allowed-ips 10.7.0.1/32");
-  const end = await ApiEnd.start(a, [
-    ...[keys.privateKey, peer.keys.publicKey, "192.0.2.2:51820"],
-    ...args,
-  ]);
-  return { end, machine: a, peer };
-}
-
 const pinged = async (machine: Machine, address: string) =>
   (await machine.run(["ping", "-c", "1", "-W", "5", address])).code === 0;
 
@@ -134,8 +72,10 @@ labTest(
   async () => {
     await using lab = await Lab.open();
     const { end, machine, peer } = await withPeer(lab, ["local"], "ours");
-    // Ours at the other end too: with wireguard-go of 2022, one packet right after the handshake was
-    // lost in about one run of ten when handshake messages came doubled.
+    // Ours at the other end too. wireguard-go takes a doubled response twice now and then, begins
+    // its session twice with the same keys, and counts from zero again: captured here, two packets
+    // of one number and different bytes, also between two wireguard-go. Our replay window rightly
+    // refuses the second ones, so that right after a handshake some packets are lost.
     const relay = fileURLToPath(import.meta.resolve("./bad_wire.ts"));
     await machine.spawn(
       [

@@ -5,9 +5,15 @@ import type { Machine, Running } from "../lab/machine.ts";
 
 /**
  * `ours-portable` does without libcrypto; `ours-collecting` runs under a garbage collection each
- * time that the worker waits, and some while it receives.
+ * time that the worker waits, and some while it receives; the kernel of `ours-refusing` refuses to
+ * send, in the ways that kernels do.
  */
-export type Implementation = "ours" | "ours-portable" | "ours-collecting" | "wireguard-go";
+export type Implementation =
+  | "ours"
+  | "ours-portable"
+  | "ours-collecting"
+  | "ours-refusing"
+  | "wireguard-go";
 
 export interface KeyPair {
   readonly privateKey: string;
@@ -17,9 +23,9 @@ export interface KeyPair {
 const MAIN = fileURLToPath(import.meta.resolve("../../main.ts"));
 export const OURS = [Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", MAIN, "tunnel"];
 
-const COLLECTING = [
+const WITH_WORKER = [
   ...[Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", "--v8-flags=--expose-gc"],
-  fileURLToPath(import.meta.resolve("./collecting.ts")),
+  fileURLToPath(import.meta.resolve("./with_worker.ts")),
 ];
 
 const TRANSFER = [
@@ -51,9 +57,11 @@ export class WireguardEnd {
     const { implementation, port = 51820, mtu = 1420 } = options;
     const keys = await newKeys(machine);
     const process = await machine.spawn(argvOf(implementation), {
-      // The stock one greets us with a banner.
-      stderr: implementation === "wireguard-go" ? "null" : "inherit",
-      ...(implementation === "ours-portable" ? { env: { SEKISHO_TUNNEL_CRYPTO: "portable" } } : {}),
+      stderr: errorsOf(implementation),
+      env: {
+        ...(implementation === "ours-portable" ? { SEKISHO_TUNNEL_CRYPTO: "portable" } : {}),
+        ...(implementation === "ours-refusing" ? { LOG_LEVEL: "verbose" } : {}),
+      },
     });
     await until(
       `wg0 of ${implementation}`,
@@ -126,12 +134,20 @@ export async function twoMachines(lab: Lab): Promise<{ a: Machine; b: Machine }>
   return { a, b };
 }
 
+/** The stock one greets us with a banner; what the refused one says is a test's to read. */
+function errorsOf(implementation: Implementation): "null" | "piped" | "inherit" {
+  if (implementation === "wireguard-go") return "null";
+  return implementation === "ours-refusing" ? "piped" : "inherit";
+}
+
 function argvOf(implementation: Implementation): readonly string[] {
   switch (implementation) {
     case "wireguard-go":
       return ["wireguard-go", "-f", "wg0"];
     case "ours-collecting":
-      return [...COLLECTING, "wg0", "--foreground"];
+      return [...WITH_WORKER, "collecting_worker.ts", "wg0", "--foreground"];
+    case "ours-refusing":
+      return [...WITH_WORKER, "refusing_worker.ts", "wg0", "--foreground"];
     case "ours":
     case "ours-portable":
       return [...OURS, "wg0", "--foreground"];

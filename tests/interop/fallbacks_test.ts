@@ -1,0 +1,113 @@
+/** What the kernel refuses, by strace's fault injection: the tunnel falls back, goes on, says it once. */
+import assert from "node:assert/strict";
+import type { DeviceStatus } from "../../tunnel/api.ts";
+import { Lab } from "../lab/lab.ts";
+import { labTest } from "../lab/needs.ts";
+import { withPeer } from "./api_process.ts";
+import { fetchedSum } from "./wireguard.ts";
+
+const BYTES = 4 << 20;
+
+interface Case {
+  readonly name: string;
+  /** `inject=` of strace(1); calls are counted for each thread. */
+  readonly fault: string;
+  readonly notices: readonly string[];
+  /** What must be counted, if something is lost by it. */
+  readonly counts?: (status: DeviceStatus) => boolean;
+}
+
+const cases: readonly Case[] = [
+  {
+    name: "a route that takes no UDP segmentation (EIO)",
+    fault: "sendmsg:error=EIO:when=30..45",
+    notices: ["a route takes no UDP segmentation; datagrams are sent one by one"],
+  },
+  {
+    name: "no memory for datagrams (ENOBUFS)",
+    fault: "sendmsg:error=ENOBUFS:when=30..45",
+    notices: [],
+    counts: ({ drops }) => drops.sendFailed > 0,
+  },
+  {
+    name: "a TUN that takes nothing for a while (EAGAIN)",
+    fault: "writev:error=EAGAIN:when=30..45",
+    notices: [],
+    counts: ({ drops }) => drops.tunWriteFailed > 0,
+  },
+  {
+    name: "a TUN that takes no merged packets (EINVAL)",
+    fault: "writev:error=EINVAL:when=30..120+9",
+    notices: ["the TUN takes no merged TCP here"],
+  },
+  {
+    name: "a TUN without virtio_net_hdr",
+    fault: "ioctl:error=EINVAL:when=1",
+    notices: ["the TUN has no offloads here"],
+    counts: ({ offloads }) => !offloads.tun,
+  },
+  {
+    name: "a TUN without UDP segmentation",
+    fault: "ioctl:error=EINVAL:when=2",
+    notices: [],
+    counts: ({ offloads }) => offloads.tun,
+  },
+  {
+    name: "a TUN with virtio_net_hdr and no offload",
+    fault: "ioctl:error=EINVAL:when=2..3",
+    notices: [],
+    counts: ({ offloads }) => offloads.tun,
+  },
+  {
+    name: "sockets without offloads",
+    fault: "setsockopt:error=ENOPROTOOPT",
+    notices: [],
+    counts: ({ offloads }) => !offloads.udpSegment && !offloads.udpGro,
+  },
+];
+
+const faultTest = await canInject()
+  ? labTest
+  : (name: string) => Deno.test.ignore(`${name} (skipped: needs strace)`, () => {});
+
+for (const { name, fault, notices, counts } of cases) {
+  faultTest(`${name}: the tunnel goes on`, async () => {
+    await using lab = await Lab.open();
+    const file = await Deno.makeTempFile({ dir: lab.dir });
+    const bytes = new Uint8Array(BYTES);
+    for (let at = 0; at < BYTES; at += 65_536) {
+      crypto.getRandomValues(bytes.subarray(at, at + 65_536));
+    }
+    await Deno.writeFile(file, bytes);
+    const expected = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+    const { end, machine, peer } = await withPeer(lab, ["local"], { under: injecting(fault) });
+    const fromUs = { server: machine, client: peer.machine, address: "10.7.0.1", file };
+    const toUs = { server: peer.machine, client: machine, address: "10.7.0.2", file };
+    assert.equal(await fetchedSum(fromUs), expected, "what we send");
+    assert.equal(await fetchedSum(toUs), expected, "what we receive");
+    assert.deepEqual(await end.ask("notices"), notices);
+    const status = await end.ask<DeviceStatus>("status");
+    if (counts !== undefined) assert.ok(counts(status), JSON.stringify(status));
+  });
+}
+
+function injecting(fault: string): string[] {
+  const [call = ""] = fault.split(":");
+  return [
+    ...["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null"],
+    ...["-e", `trace=${call}`, "-e", `inject=${fault}`],
+  ];
+}
+
+async function canInject(): Promise<boolean> {
+  try {
+    const { success } = await new Deno.Command("strace", {
+      args: [...injecting("getppid:error=EPERM").slice(1), "true"],
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    return success;
+  } catch {
+    return false;
+  }
+}

@@ -3,16 +3,10 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { DeviceStatus } from "../../tunnel/api.ts";
 import { Lab } from "../lab/lab.ts";
-import type { Machine, Running } from "../lab/machine.ts";
+import type { Machine } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
-import {
-  fetchedSum,
-  type Implementation,
-  newKeys,
-  twoMachines,
-  until,
-  WireguardEnd,
-} from "./wireguard.ts";
+import { withPeer } from "./api_process.ts";
+import { fetchedSum, until } from "./wireguard.ts";
 
 const pinged = async (machine: Machine, address: string) =>
   (await machine.run(["ping", "-c", "1", "-W", "5", address])).code === 0;
@@ -71,7 +65,7 @@ labTest(
   "a bad wire (doubled, cut, turned, replayed, garbage): no packet twice, all counted",
   async () => {
     await using lab = await Lab.open();
-    const { end, machine, peer } = await withPeer(lab, ["local"], "ours");
+    const { end, machine, peer } = await withPeer(lab, ["local"], { implementation: "ours" });
     // Ours at the other end too. wireguard-go takes a doubled response twice now and then, begins
     // its session twice with the same keys, and counts from zero again: captured here, two packets
     // of one number and different bytes, also between two wireguard-go. Our replay window rightly

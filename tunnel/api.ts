@@ -210,6 +210,13 @@ export interface Tunnel {
   /** Applies the whole change, or rejects with a `TunnelConfigError` and leaves the rest as it was. */
   set(config: DeviceConfig): Promise<void>;
   get(): Promise<DeviceStatus>;
+  /**
+   * Begins a handshake now with every peer whose endpoint is known, so that sessions last as long as
+   * they can from here: for an owner whose identity will be away. The sessions that are there carry
+   * on until then; a `handshake-completed` event tells when a new one took over. A peer handshaken
+   * with less than 5 s ago is left as it is.
+   */
+  rekey(): Promise<void>;
   /** Forgets learnt source addresses and opens the UDP sockets anew, on the same port. */
   rebind(): Promise<void>;
   /** Wipes the session keys, ends the worker, removes the interface (unless persistent). */

@@ -95,6 +95,10 @@ class RunningTunnel implements Tunnel {
     return status;
   }
 
+  async rekey(): Promise<void> {
+    await this.#link.request({ type: "rekey" });
+  }
+
   async rebind(): Promise<void> {
     await this.#link.request({ type: "rebind" });
   }

@@ -162,6 +162,12 @@ export class DataPlane implements Outside {
     this.#flush();
   }
 
+  rekey(): void {
+    this.#now = bootTime();
+    this.#device.rekey(this.#now);
+    this.#flush();
+  }
+
   rebind(): void {
     this.#sender.generation++;
     this.#sockets.open(this.#sockets.port, this.#sockets.fwmark);

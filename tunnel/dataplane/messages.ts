@@ -43,6 +43,7 @@ export type Request =
   | { readonly type: "start"; readonly options: WireOptions }
   | { readonly type: "set"; readonly config: WireConfig }
   | { readonly type: "get" }
+  | { readonly type: "rekey" }
   | { readonly type: "rebind" }
   | { readonly type: "stop" };
 

@@ -89,6 +89,9 @@ function handle(id: number, request: Request): void {
     case "get":
       tell({ type: "done", id, status: plane.status() });
       return;
+    case "rekey":
+      plane.rekey();
+      break;
     case "rebind":
       plane.rebind();
       break;

@@ -1,5 +1,6 @@
 /** MAC1, MAC2 and cookies (whitepaper 5.3, 5.4.4 and 5.4.7). */
 import type { Crypto } from "./crypto.ts";
+import type { Endpoint } from "./endpoint.ts";
 import {
   COOKIE_LIFETIME,
   COOKIE_REPLY_LENGTH,
@@ -12,6 +13,33 @@ import {
 
 const SECRET_LIFETIME = 120_000;
 
+/**
+ * Where a handshake message that arrived is looked at, with views of what its MACs cover: made once,
+ * so that refusing a forged one takes no memory.
+ */
+export class ReceivedMessage {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** What MAC1 covers, and MAC1; what MAC2 covers, and MAC2. */
+  readonly forMac1: Uint8Array;
+  readonly mac1: Uint8Array;
+  readonly forMac2: Uint8Array;
+  readonly mac2: Uint8Array;
+
+  constructor(length: number) {
+    this.bytes = new Uint8Array(length);
+    this.forMac1 = this.bytes.subarray(0, length - 2 * MAC_LENGTH);
+    this.mac1 = this.bytes.subarray(length - 2 * MAC_LENGTH, length - MAC_LENGTH);
+    this.forMac2 = this.bytes.subarray(0, length - MAC_LENGTH);
+    this.mac2 = this.bytes.subarray(length - MAC_LENGTH);
+  }
+
+  /** Takes the message that lies in `arena` at `offset`. */
+  read(arena: Uint8Array, offset: number): void {
+    const { bytes } = this;
+    for (let index = 0; index < bytes.length; index++) bytes[index] = arena[offset + index] ?? 0;
+  }
+}
+
 /** Checks the MACs of what arrives for us, and answers with cookies. */
 export class CookieChecker {
   readonly #crypto: Crypto;
@@ -21,6 +49,10 @@ export class CookieChecker {
   readonly #secret = new Uint8Array(KEY_LENGTH);
   #secretMadeAt = -Infinity;
   readonly #computed = new Uint8Array(MAC_LENGTH);
+  readonly #cookie = new Uint8Array(MAC_LENGTH);
+  /** The sender's address and port. */
+  readonly #source4 = new Uint8Array(6);
+  readonly #source6 = new Uint8Array(18);
 
   constructor(
     ownPublicKey: Uint8Array,
@@ -32,85 +64,89 @@ export class CookieChecker {
     this.#cookieKey = labelled(parts.crypto, LABEL_COOKIE, ownPublicKey);
   }
 
-  checkMac1(message: Uint8Array): boolean {
-    const at = message.length - 2 * MAC_LENGTH;
-    this.#crypto.mac(this.#computed, this.#mac1Key, message.subarray(0, at));
-    return equal(this.#computed, message.subarray(at, at + MAC_LENGTH));
+  checkMac1(message: ReceivedMessage): boolean {
+    this.#crypto.mac(this.#computed, this.#mac1Key, message.forMac1);
+    return equal(this.#computed, message.mac1);
   }
 
-  /** `source`: address and port of the sender, as bytes. */
-  checkMac2(message: Uint8Array, source: Uint8Array, now: number): boolean {
+  checkMac2(message: ReceivedMessage, source: Endpoint, now: number): boolean {
     if (now - this.#secretMadeAt >= SECRET_LIFETIME) return false;
-    const at = message.length - MAC_LENGTH;
-    this.#crypto.mac(this.#computed, this.#cookieFor(source), message.subarray(0, at));
-    return equal(this.#computed, message.subarray(at));
+    this.#crypto.mac(this.#computed, this.#cookieFor(source), message.forMac2);
+    return equal(this.#computed, message.mac2);
   }
 
   /** A cookie reply to `message`. */
-  createReply(message: Uint8Array, source: Uint8Array, now: number): Uint8Array {
+  createReply(message: ReceivedMessage, source: Endpoint, now: number): Uint8Array {
     if (now - this.#secretMadeAt >= SECRET_LIFETIME) {
       this.#random(this.#secret);
       this.#secretMadeAt = now;
     }
     const reply = new Uint8Array(COOKIE_REPLY_LENGTH);
     reply[0] = TYPE_COOKIE_REPLY;
-    reply.set(message.subarray(4, 8), 4);
+    for (let index = 4; index < 8; index++) reply[index] = message.bytes[index] ?? 0;
     const nonce = reply.subarray(8, 32);
     this.#random(nonce);
-    const at = message.length - 2 * MAC_LENGTH;
     this.#crypto.xseal(reply.subarray(32), {
       key: this.#cookieKey,
       nonce,
       plaintext: this.#cookieFor(source),
-      ad: message.subarray(at, at + MAC_LENGTH),
+      ad: message.mac1,
     });
     return reply;
   }
 
-  #cookieFor(source: Uint8Array): Uint8Array {
-    const cookie = new Uint8Array(MAC_LENGTH);
-    this.#crypto.mac(cookie, this.#secret, source);
-    return cookie;
+  /** Valid until the next call. */
+  #cookieFor(source: Endpoint): Uint8Array {
+    const bytes = source.family === 4 ? this.#source4 : this.#source6;
+    source.writeSource(bytes);
+    this.#crypto.mac(this.#cookie, this.#secret, bytes);
+    return this.#cookie;
   }
 }
 
-/** Adds MACs to what we send to one peer, and keeps the cookie that it gave us. */
+/**
+ * Adds MACs to what we send to one peer, and keeps the cookie that it gave us. Everything is made
+ * when the first message goes out: most configured peers never hear from us first.
+ */
 export class CookieGenerator {
   readonly #crypto: Crypto;
-  readonly #mac1Key: Uint8Array;
-  readonly #cookieKey: Uint8Array;
-  readonly #lastMac1 = new Uint8Array(MAC_LENGTH);
-  #sentMac1 = false;
-  readonly #cookie = new Uint8Array(MAC_LENGTH);
+  readonly #peerPublicKey: Uint8Array;
+  #mac1Key: Uint8Array | undefined;
+  #lastMac1: Uint8Array | undefined;
+  #cookie: Uint8Array | undefined;
   #cookieAt = -Infinity;
 
+  /** `peerPublicKey` is kept. */
   constructor(peerPublicKey: Uint8Array, crypto: Crypto) {
     this.#crypto = crypto;
-    this.#mac1Key = labelled(crypto, LABEL_MAC1, peerPublicKey);
-    this.#cookieKey = labelled(crypto, LABEL_COOKIE, peerPublicKey);
+    this.#peerPublicKey = peerPublicKey;
   }
 
   addMacs(message: Uint8Array, now: number): void {
     const at = message.length - 2 * MAC_LENGTH;
+    this.#mac1Key ??= labelled(this.#crypto, LABEL_MAC1, this.#peerPublicKey);
+    this.#lastMac1 ??= new Uint8Array(MAC_LENGTH);
     this.#crypto.mac(this.#lastMac1, this.#mac1Key, message.subarray(0, at));
     message.set(this.#lastMac1, at);
-    this.#sentMac1 = true;
-    if (now - this.#cookieAt >= COOKIE_LIFETIME) return;
+    if (this.#cookie === undefined || now - this.#cookieAt >= COOKIE_LIFETIME) return;
     const mac2 = message.subarray(at + MAC_LENGTH);
     this.#crypto.mac(mac2, this.#cookie, message.subarray(0, at + MAC_LENGTH));
   }
 
   /** Takes the cookie out of a reply; false if it isn't an answer to our last message. */
   consumeReply(reply: Uint8Array, now: number): boolean {
-    if (reply.length !== COOKIE_REPLY_LENGTH || !this.#sentMac1) return false;
-    const opened = this.#crypto.xopen(this.#cookie, {
-      key: this.#cookieKey,
+    if (reply.length !== COOKIE_REPLY_LENGTH || this.#lastMac1 === undefined) return false;
+    const cookie = new Uint8Array(MAC_LENGTH);
+    const opened = this.#crypto.xopen(cookie, {
+      key: labelled(this.#crypto, LABEL_COOKIE, this.#peerPublicKey),
       nonce: reply.subarray(8, 32),
       sealed: reply.subarray(32),
       ad: this.#lastMac1,
     });
-    if (opened) this.#cookieAt = now;
-    return opened;
+    if (!opened) return false;
+    this.#cookie = cookie;
+    this.#cookieAt = now;
+    return true;
   }
 }
 

@@ -145,9 +145,9 @@ export class Device {
     ) {
       this.#sessions.receive(offset, length, source);
     } else if (reserved === 0 && length === handshakeLength(type)) {
-      const message = arena.slice(offset, offset + length);
-      if (type === TYPE_COOKIE_REPLY) this.#handshakes.receiveCookieReply(message);
-      else this.#handshakes.receive(message, source);
+      if (type === TYPE_INITIATION) this.#handshakes.receiveInitiation(offset, source);
+      else if (type === TYPE_RESPONSE) this.#handshakes.receiveResponse(offset, source);
+      else this.#handshakes.receiveCookieReply(arena.slice(offset, offset + length));
     } else {
       drops.malformed++;
     }
@@ -171,6 +171,15 @@ export class Device {
     for (const peer of this.#peers.values()) {
       if (peer.endpoint !== undefined) this.#sessions.sendKeepalive(peer);
     }
+  }
+
+  /**
+   * Begins a handshake with every peer with a known endpoint, however young its session is; that
+   * one goes on meanwhile. As always, none begins within REKEY_TIMEOUT of the last.
+   */
+  rekey(now: number): void {
+    this.#context.now = now;
+    for (const peer of this.#peers.values()) this.#handshakes.initiate(peer, false);
   }
 
   /** Answers `Outside.requestDh`; undefined says that it failed. `secret` is copied to key memory. */
@@ -277,10 +286,8 @@ export class Device {
   }
 
   #addPeer(key: string, publicKey: Uint8Array): Peer {
-    const peer = new Peer(
-      publicKey.slice(),
-      new CookieGenerator(publicKey, this.#context.crypto),
-    );
+    const ownCopy = publicKey.slice();
+    const peer = new Peer(ownCopy, new CookieGenerator(ownCopy, this.#context.crypto));
     this.#peers.set(key, peer);
     return peer;
   }

@@ -296,6 +296,31 @@ Deno.test("an announcement begins a session, and after a move tells the peer wit
   assert.equal(typeCount(simulation, 1), 1, "no second handshake");
 });
 
+Deno.test("a wanted rekey renews a young session while it carries on, but not within 5 s of the last", () => {
+  const simulation = new Simulation(fast);
+  const { a, b } = pair(simulation);
+  a.send(aToB(1));
+  simulation.run(100);
+  a.device.rekey(simulation.now);
+  simulation.run(100);
+  assert.equal(typeCount(simulation, 1), 1, "the session is new already");
+
+  simulation.run(5_000);
+  const before = onlyPeer(a).current;
+  a.device.rekey(simulation.now);
+  a.send(aToB(2));
+  assert.equal(onlyPeer(a).current, before, "the old session carries until the new one is there");
+  simulation.run(100);
+  assert.equal(typeCount(simulation, 1), 2);
+  assert.notEqual(onlyPeer(a).current, before);
+  assert.equal(onlyPeer(a).current?.initiator, true);
+  a.send(aToB(3));
+  b.send(bToA(4));
+  simulation.run(100);
+  assert.deepEqual(b.received, [aToB(1), aToB(2), aToB(3)]);
+  assert.deepEqual(a.received, [bToA(4)]);
+});
+
 Deno.test("a replayed data packet and a replayed initiation do nothing", () => {
   const simulation = new Simulation(fast);
   const { a, b } = pair(simulation);

@@ -48,16 +48,17 @@ export class Endpoint {
     this.words.fill(0, 6);
   }
 
-  /** Address and port as bytes: what a cookie is bound to (whitepaper 5.4.7). */
-  sourceBytes(): Uint8Array {
-    const length = this.family === 4 ? 4 : 16;
-    const bytes = new Uint8Array(length + 2);
-    const view = new DataView(bytes.buffer);
-    for (let index = 0; index < length / 4; index++) {
-      view.setUint32(index * 4, this.words[index + 1] ?? 0);
+  /**
+   * Address and port as bytes, what a cookie is bound to (whitepaper 5.4.7): 6 for IPv4, 18 for
+   * IPv6.
+   */
+  writeSource(out: Uint8Array): void {
+    const port = out.length - 2;
+    for (let at = 0; at < port; at++) {
+      out[at] = (this.words[1 + (at >> 2)] ?? 0) >>> (24 - 8 * (at & 3));
     }
-    view.setUint16(length, this.port);
-    return bytes;
+    out[port] = this.port >>> 8;
+    out[port + 1] = this.port;
   }
 }
 

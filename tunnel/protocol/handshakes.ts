@@ -1,7 +1,7 @@
 /** Handshakes of all peers: begins them, answers them, and turns finished ones into sessions. */
 import { INITIATION_SPACING } from "./choices.ts";
 import type { Context } from "./context.ts";
-import { CookieChecker } from "./cookie.ts";
+import { CookieChecker, ReceivedMessage } from "./cookie.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Handshake, type Noise, type ReadInitiation } from "./handshake.ts";
 import type { IdentityQueue, Outcome } from "./identity.ts";
@@ -33,6 +33,8 @@ export class Handshakes {
   readonly #load: LoadMeter;
   readonly #rateLimit = new SourceRateLimit();
   readonly #timestamps = new TimestampSource();
+  readonly #arrivedInitiation = new ReceivedMessage(INITIATION_LENGTH);
+  readonly #arrivedResponse = new ReceivedMessage(RESPONSE_LENGTH);
   #checker: CookieChecker;
 
   constructor(context: Context, parts: HandshakeParts) {
@@ -74,11 +76,18 @@ export class Handshakes {
     });
   }
 
-  /** An initiation or a response. `message` is kept. */
-  receive(message: Uint8Array, source: Endpoint): void {
-    if (!this.#admit(message, source)) return;
-    if (message.length === INITIATION_LENGTH) this.#receiveInitiation(message, source.clone());
-    else this.#receiveResponse(message, source.clone());
+  /** An initiation that lies in the arena at `offset`. */
+  receiveInitiation(offset: number, source: Endpoint): void {
+    this.#arrivedInitiation.read(this.#context.arena, offset);
+    if (!this.#admit(this.#arrivedInitiation, source)) return;
+    this.#receiveInitiation(this.#arrivedInitiation.bytes.slice(), source.clone());
+  }
+
+  /** A response that lies in the arena at `offset`. */
+  receiveResponse(offset: number, source: Endpoint): void {
+    this.#arrivedResponse.read(this.#context.arena, offset);
+    if (!this.#admit(this.#arrivedResponse, source)) return;
+    this.#receiveResponse(this.#arrivedResponse.bytes.slice(), source.clone());
   }
 
   receiveCookieReply(reply: Uint8Array): void {
@@ -111,7 +120,7 @@ export class Handshakes {
   }
 
   /** MAC1 always; under load also MAC2, or a cookie goes back, and the source's rate (section 5.3). */
-  #admit(message: Uint8Array, source: Endpoint): boolean {
+  #admit(message: ReceivedMessage, source: Endpoint): boolean {
     const { now, drops, outside } = this.#context;
     if (this.#parts.identity.kind === "none" || !this.#checker.checkMac1(message)) {
       drops.badMac1++;
@@ -120,11 +129,10 @@ export class Handshakes {
     this.#load.count(now);
     if (this.#parts.identity.waiting >= IDENTITY_LOAD) this.#load.mark(now);
     if (!this.#load.underLoad(now)) return true;
-    const sourceBytes = source.sourceBytes();
-    if (!this.#checker.checkMac2(message, sourceBytes, now)) {
+    if (!this.#checker.checkMac2(message, source, now)) {
       drops.badMac2++;
       this.#context.cookiesSent++;
-      outside.sendMessage(source, this.#checker.createReply(message, sourceBytes, now));
+      outside.sendMessage(source, this.#checker.createReply(message, source, now));
       return false;
     }
     if (this.#rateLimit.allow(source, now)) return true;

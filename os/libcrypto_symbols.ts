@@ -35,6 +35,7 @@ const SYMBOLS = {
     result: "i32",
   },
   EVP_PKEY_get_raw_public_key: { parameters: ["pointer", "buffer", "buffer"], result: "i32" },
+  EVP_PKEY_dup: { parameters: ["pointer"], result: "pointer" },
   EVP_PKEY_free: { parameters: ["pointer"], result: "void" },
   EVP_PKEY_CTX_new: { parameters: ["pointer", "pointer"], result: "pointer" },
   EVP_PKEY_CTX_free: { parameters: ["pointer"], result: "void" },

@@ -54,15 +54,17 @@ export class X25519Key {
   constructor(symbols: Symbols, parts: { privateKey: Uint8Array; peer: Deno.PointerValue }) {
     this.#symbols = symbols;
     this.#peer = parts.peer;
-    this.#key = symbols.EVP_PKEY_new_raw_private_key(
+    const read = symbols.EVP_PKEY_new_raw_private_key(
       EVP_PKEY_X25519,
       null,
       buffer(parts.privateKey),
       KEY_LENGTH,
     );
-    if (this.#key === null) {
-      throw new Error("Cannot take private key: OpenSSL's locked memory is full");
-    }
+    // What is read from bytes lies in the ordinary heap, its double in the secure one: unless that is
+    // full, of thousands of keys that nobody released, where the first one does as well.
+    const double = symbols.EVP_PKEY_dup(read);
+    if (double !== null) symbols.EVP_PKEY_free(read);
+    this.#key = double ?? read;
     this.#context = symbols.EVP_PKEY_CTX_new(this.#key, null);
     symbols.EVP_PKEY_derive_init(this.#context);
   }

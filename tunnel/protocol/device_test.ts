@@ -10,7 +10,11 @@ const A = "10.0.0.1";
 const B = "10.0.0.2";
 const native = nativeCrypto();
 const CRYPTOS: readonly Crypto[] = native === undefined ? [nobleCrypto] : [native, nobleCrypto];
-const fast = native ?? nobleCrypto;
+
+/** The same test for each of them. */
+function withEach(name: string, run: (crypto: Crypto) => void): void {
+  for (const crypto of CRYPTOS) Deno.test(`${name} (${crypto.name})`, () => run(crypto));
+}
 
 /** Two nodes that know each other. */
 function pair(
@@ -76,8 +80,8 @@ if (native !== undefined) {
   });
 }
 
-Deno.test("a wrong preshared key gives no session, and no packet", () => {
-  const simulation = new Simulation(fast);
+withEach("a wrong preshared key gives no session, and no packet", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a, b } = pair(simulation);
   a.configure({ peers: [{ publicKey: b.publicKey, presharedKey: new Uint8Array(32).fill(1) }] });
   a.send(aToB());
@@ -86,31 +90,34 @@ Deno.test("a wrong preshared key gives no session, and no packet", () => {
   assert.ok(a.device.drops.handshakeRefused >= 1);
 });
 
-Deno.test("a preshared key can change without dropping the session; the next handshake uses it", () => {
-  const simulation = new Simulation(fast);
-  const { a, b } = pair(simulation);
-  a.send(aToB(1));
-  simulation.run(100);
-  const presharedKey = new Uint8Array(32).fill(5);
-  a.configure({ peers: [{ publicKey: b.publicKey, presharedKey }] });
-  b.configure({ peers: [{ publicKey: a.publicKey, presharedKey }] });
-  a.send(aToB(2));
-  simulation.run(100);
-  assert.equal(b.received.length, 2);
-  assert.equal(typeCount(simulation, 1), 1);
-  simulation.run(121_000);
-  a.send(aToB(3));
-  simulation.run(100);
-  assert.equal(typeCount(simulation, 1), 2);
-  assert.equal(a.count("handshake-completed"), 2);
-  a.configure({ peers: [{ publicKey: b.publicKey, presharedKey: "none" }] });
-  a.send(aToB(4));
-  simulation.run(100);
-  assert.deepEqual(b.received.at(-1), aToB(4));
-});
+withEach(
+  "a preshared key can change without dropping the session; the next handshake uses it",
+  (crypto) => {
+    const simulation = new Simulation(crypto);
+    const { a, b } = pair(simulation);
+    a.send(aToB(1));
+    simulation.run(100);
+    const presharedKey = new Uint8Array(32).fill(5);
+    a.configure({ peers: [{ publicKey: b.publicKey, presharedKey }] });
+    b.configure({ peers: [{ publicKey: a.publicKey, presharedKey }] });
+    a.send(aToB(2));
+    simulation.run(100);
+    assert.equal(b.received.length, 2);
+    assert.equal(typeCount(simulation, 1), 1);
+    simulation.run(121_000);
+    a.send(aToB(3));
+    simulation.run(100);
+    assert.equal(typeCount(simulation, 1), 2);
+    assert.equal(a.count("handshake-completed"), 2);
+    a.configure({ peers: [{ publicKey: b.publicKey, presharedKey: "none" }] });
+    a.send(aToB(4));
+    simulation.run(100);
+    assert.deepEqual(b.received.at(-1), aToB(4));
+  },
+);
 
-Deno.test("packets queue while the handshake is under way, in order and bounded", () => {
-  const simulation = new Simulation(fast);
+withEach("packets queue while the handshake is under way, in order and bounded", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a, b } = pair(simulation);
   for (let number = 0; number < MAX_QUEUED_PACKETS + 10; number++) a.send(aToB(number));
   simulation.run(100);
@@ -119,8 +126,8 @@ Deno.test("packets queue while the handshake is under way, in order and bounded"
   assert.deepEqual(b.received[0], aToB(10));
 });
 
-Deno.test("initiations are repeated every 5 s with jitter, for 90 s, then given up", () => {
-  const simulation = new Simulation(fast);
+withEach("initiations are repeated every 5 s with jitter, for 90 s, then given up", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a } = pair(simulation);
   simulation.wire = () => [];
   const times: number[] = [];
@@ -140,8 +147,8 @@ Deno.test("initiations are repeated every 5 s with jitter, for 90 s, then given 
   assert.equal(times.length, count + 1);
 });
 
-Deno.test("a session is renewed after 120 s by its initiator, without loss", () => {
-  const simulation = new Simulation(fast);
+withEach("a session is renewed after 120 s by its initiator, without loss", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a, b } = pair(simulation);
   let number = 0;
   for (let second = 0; second < 400; second++) {
@@ -155,8 +162,8 @@ Deno.test("a session is renewed after 120 s by its initiator, without loss", () 
   assert.equal(typeCount(simulation, 1), 4);
 });
 
-Deno.test("an initiator that only receives renews before the session ends", () => {
-  const simulation = new Simulation(fast);
+withEach("an initiator that only receives renews before the session ends", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a, b } = pair(simulation);
   a.send(aToB());
   simulation.run(1000);
@@ -168,8 +175,8 @@ Deno.test("an initiator that only receives renews before the session ends", () =
   assert.equal(a.count("handshake-completed"), 2);
 });
 
-Deno.test("what comes in is answered by a keepalive after 10 s, unless data went out", () => {
-  const simulation = new Simulation(fast);
+withEach("what comes in is answered by a keepalive after 10 s, unless data went out", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a, b } = pair(simulation);
   a.send(aToB());
   simulation.run(9_900);
@@ -186,8 +193,8 @@ Deno.test("what comes in is answered by a keepalive after 10 s, unless data went
   assert.equal(simulation.sent.length - before, 60, "an active tunnel needs no keepalive");
 });
 
-Deno.test("no answer for 15 s begins a new handshake", () => {
-  const simulation = new Simulation(fast);
+withEach("no answer for 15 s begins a new handshake", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a } = pair(simulation);
   a.send(aToB());
   simulation.run(11_000);
@@ -199,8 +206,8 @@ Deno.test("no answer for 15 s begins a new handshake", () => {
   assert.equal(typeCount(simulation, 1), 2);
 });
 
-Deno.test("a persistent keepalive is sent in its interval, and at once when turned on", () => {
-  const simulation = new Simulation(fast);
+withEach("a persistent keepalive is sent in its interval, and at once when turned on", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a, b } = pair(simulation);
   a.configure({ peers: [{ publicKey: b.publicKey, persistentKeepalive: 25 }] });
   simulation.run(100);
@@ -213,8 +220,8 @@ Deno.test("a persistent keepalive is sent in its interval, and at once when turn
   assert.equal(simulation.sent.length, before);
 });
 
-Deno.test("keys end: not sent with after 180 s, wiped after 540 s", () => {
-  const simulation = new Simulation(fast);
+withEach("keys end: not sent with after 180 s, wiped after 540 s", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a, b } = pair(simulation);
   const idle = a.pool.used;
   a.send(aToB());
@@ -240,8 +247,8 @@ Deno.test("keys end: not sent with after 180 s, wiped after 540 s", () => {
   assert.equal(a.count("keys-expired") > 0, true);
 });
 
-Deno.test("data on an expired session is refused", () => {
-  const simulation = new Simulation(fast);
+withEach("data on an expired session is refused", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a, b } = pair(simulation);
   a.send(aToB(1));
   simulation.run(100);
@@ -255,74 +262,83 @@ Deno.test("data on an expired session is refused", () => {
   assert.equal(b.received.length, 1);
 });
 
-Deno.test("roaming: the answer goes where the last authentic packet came from, not where a forged one did", () => {
-  const simulation = new Simulation(fast);
-  const { a, b } = pair(simulation);
-  a.send(aToB(1));
-  simulation.run(100);
-  const genuine = simulation.sent.at(-1)?.bytes.slice();
-  assert.ok(genuine !== undefined);
-  const elsewhere = a.endpoint.clone();
-  elsewhere.words[0] = (4 << 16) | 4444;
-  genuine[20] = (genuine[20] ?? 0) ^ 1;
-  b.receive(genuine, elsewhere);
-  assert.ok(onlyPeer(b).endpoint?.reaches(a.endpoint));
-  a.endpoint = elsewhere;
-  a.send(aToB(2));
-  simulation.run(100);
-  assert.ok(onlyPeer(b).endpoint?.reaches(elsewhere));
-  b.send(bToA(3));
-  simulation.run(100);
-  assert.equal(a.received.length, 1);
-  assert.equal(b.count("endpoint-changed"), 1);
-});
+withEach(
+  "roaming: the answer goes where the last authentic packet came from, not where a forged one did",
+  (crypto) => {
+    const simulation = new Simulation(crypto);
+    const { a, b } = pair(simulation);
+    a.send(aToB(1));
+    simulation.run(100);
+    const genuine = simulation.sent.at(-1)?.bytes.slice();
+    assert.ok(genuine !== undefined);
+    const elsewhere = a.endpoint.clone();
+    elsewhere.words[0] = (4 << 16) | 4444;
+    genuine[20] = (genuine[20] ?? 0) ^ 1;
+    b.receive(genuine, elsewhere);
+    assert.ok(onlyPeer(b).endpoint?.reaches(a.endpoint));
+    a.endpoint = elsewhere;
+    a.send(aToB(2));
+    simulation.run(100);
+    assert.ok(onlyPeer(b).endpoint?.reaches(elsewhere));
+    b.send(bToA(3));
+    simulation.run(100);
+    assert.equal(a.received.length, 1);
+    assert.equal(b.count("endpoint-changed"), 1);
+  },
+);
 
-Deno.test("an announcement begins a session, and after a move tells the peer with nothing to carry", () => {
-  const simulation = new Simulation(fast);
-  const { a, b } = pair(simulation);
-  a.device.announce(simulation.now);
-  simulation.run(100);
-  assert.equal(b.count("handshake-completed"), 1);
-  const elsewhere = a.endpoint.clone();
-  elsewhere.words[0] = (4 << 16) | 4444;
-  a.endpoint = elsewhere;
-  a.device.announce(simulation.now);
-  simulation.run(100);
-  assert.ok(onlyPeer(b).endpoint?.reaches(elsewhere));
-  b.send(bToA(3));
-  simulation.run(100);
-  assert.deepEqual(a.received, [bToA(3)]);
-  assert.deepEqual(b.received, []);
-  assert.equal(typeCount(simulation, 1), 1, "no second handshake");
-});
+withEach(
+  "an announcement begins a session, and after a move tells the peer with nothing to carry",
+  (crypto) => {
+    const simulation = new Simulation(crypto);
+    const { a, b } = pair(simulation);
+    a.device.announce(simulation.now);
+    simulation.run(100);
+    assert.equal(b.count("handshake-completed"), 1);
+    const elsewhere = a.endpoint.clone();
+    elsewhere.words[0] = (4 << 16) | 4444;
+    a.endpoint = elsewhere;
+    a.device.announce(simulation.now);
+    simulation.run(100);
+    assert.ok(onlyPeer(b).endpoint?.reaches(elsewhere));
+    b.send(bToA(3));
+    simulation.run(100);
+    assert.deepEqual(a.received, [bToA(3)]);
+    assert.deepEqual(b.received, []);
+    assert.equal(typeCount(simulation, 1), 1, "no second handshake");
+  },
+);
 
-Deno.test("a wanted rekey renews a young session while it carries on, but not within 5 s of the last", () => {
-  const simulation = new Simulation(fast);
-  const { a, b } = pair(simulation);
-  a.send(aToB(1));
-  simulation.run(100);
-  a.device.rekey(simulation.now);
-  simulation.run(100);
-  assert.equal(typeCount(simulation, 1), 1, "the session is new already");
+withEach(
+  "a wanted rekey renews a young session while it carries on, but not within 5 s of the last",
+  (crypto) => {
+    const simulation = new Simulation(crypto);
+    const { a, b } = pair(simulation);
+    a.send(aToB(1));
+    simulation.run(100);
+    a.device.rekey(simulation.now);
+    simulation.run(100);
+    assert.equal(typeCount(simulation, 1), 1, "the session is new already");
 
-  simulation.run(5_000);
-  const before = onlyPeer(a).current;
-  a.device.rekey(simulation.now);
-  a.send(aToB(2));
-  assert.equal(onlyPeer(a).current, before, "the old session carries until the new one is there");
-  simulation.run(100);
-  assert.equal(typeCount(simulation, 1), 2);
-  assert.notEqual(onlyPeer(a).current, before);
-  assert.equal(onlyPeer(a).current?.initiator, true);
-  a.send(aToB(3));
-  b.send(bToA(4));
-  simulation.run(100);
-  assert.deepEqual(b.received, [aToB(1), aToB(2), aToB(3)]);
-  assert.deepEqual(a.received, [bToA(4)]);
-});
+    simulation.run(5_000);
+    const before = onlyPeer(a).current;
+    a.device.rekey(simulation.now);
+    a.send(aToB(2));
+    assert.equal(onlyPeer(a).current, before, "the old session carries until the new one is there");
+    simulation.run(100);
+    assert.equal(typeCount(simulation, 1), 2);
+    assert.notEqual(onlyPeer(a).current, before);
+    assert.equal(onlyPeer(a).current?.initiator, true);
+    a.send(aToB(3));
+    b.send(bToA(4));
+    simulation.run(100);
+    assert.deepEqual(b.received, [aToB(1), aToB(2), aToB(3)]);
+    assert.deepEqual(a.received, [bToA(4)]);
+  },
+);
 
-Deno.test("a replayed data packet and a replayed initiation do nothing", () => {
-  const simulation = new Simulation(fast);
+withEach("a replayed data packet and a replayed initiation do nothing", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a, b } = pair(simulation);
   a.send(aToB(1));
   simulation.run(100);
@@ -336,8 +352,8 @@ Deno.test("a replayed data packet and a replayed initiation do nothing", () => {
   assert.equal(typeCount(simulation, 2), 1);
 });
 
-Deno.test("a forged packet far ahead doesn't move the replay window", () => {
-  const simulation = new Simulation(fast);
+withEach("a forged packet far ahead doesn't move the replay window", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a, b } = pair(simulation);
   a.send(aToB(1));
   simulation.run(100);
@@ -351,8 +367,8 @@ Deno.test("a forged packet far ahead doesn't move the replay window", () => {
   assert.equal(b.received.length, 2);
 });
 
-Deno.test("a source that the peer may not use is dropped and counted", () => {
-  const simulation = new Simulation(fast);
+withEach("a source that the peer may not use is dropped and counted", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a, b } = pair(simulation);
   a.send(ipv4Packet("10.0.0.77", B));
   simulation.run(100);
@@ -362,8 +378,8 @@ Deno.test("a source that the peer may not use is dropped and counted", () => {
   assert.equal(a.device.drops.noRoute, 1);
 });
 
-Deno.test("malformed datagrams of every length are counted and answered by nothing", () => {
-  const simulation = new Simulation(fast);
+withEach("malformed datagrams of every length are counted and answered by nothing", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { b } = pair(simulation);
   const bytes = new Uint8Array(300);
   for (let length = 0; length < 300; length++) {
@@ -378,26 +394,29 @@ Deno.test("malformed datagrams of every length are counted and answered by nothi
   assert.equal(simulation.sent.length, 0);
 });
 
-Deno.test("under load a cookie is asked for, bound to address and port, and then accepted", () => {
-  const simulation = new Simulation(fast);
-  const { a, b } = pair(simulation, { b: { loadLimit: 0 } });
-  a.send(aToB(1));
-  simulation.run(100);
-  assert.equal(b.device.cookiesSent, 1);
-  assert.equal(typeCount(simulation, 3), 1);
-  assert.equal(b.received.length, 0);
-  simulation.run(6000);
-  assert.equal(b.received.length, 1, "the second initiation carries MAC2");
-  const initiation = simulation.sent.filter(({ bytes }) => bytes[0] === 1).at(-1);
-  assert.ok(initiation !== undefined);
-  const otherPort = a.endpoint.clone();
-  otherPort.words[0] = (4 << 16) | 1001;
-  b.receive(initiation.bytes, otherPort);
-  assert.equal(b.device.drops.badMac2, 2);
-});
+withEach(
+  "under load a cookie is asked for, bound to address and port, and then accepted",
+  (crypto) => {
+    const simulation = new Simulation(crypto);
+    const { a, b } = pair(simulation, { b: { loadLimit: 0 } });
+    a.send(aToB(1));
+    simulation.run(100);
+    assert.equal(b.device.cookiesSent, 1);
+    assert.equal(typeCount(simulation, 3), 1);
+    assert.equal(b.received.length, 0);
+    simulation.run(6000);
+    assert.equal(b.received.length, 1, "the second initiation carries MAC2");
+    const initiation = simulation.sent.filter(({ bytes }) => bytes[0] === 1).at(-1);
+    assert.ok(initiation !== undefined);
+    const otherPort = a.endpoint.clone();
+    otherPort.words[0] = (4 << 16) | 1001;
+    b.receive(initiation.bytes, otherPort);
+    assert.equal(b.device.drops.badMac2, 2);
+  },
+);
 
-Deno.test("a wrong MAC1 is dropped before anything is computed", () => {
-  const simulation = new Simulation(fast);
+withEach("a wrong MAC1 is dropped before anything is computed", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a, b } = pair(simulation);
   simulation.wire = () => [];
   a.send(aToB(1));
@@ -408,8 +427,8 @@ Deno.test("a wrong MAC1 is dropped before anything is computed", () => {
   assert.equal(b.device.drops.badMac1, 1);
 });
 
-Deno.test("both sides may begin at once", () => {
-  const simulation = new Simulation(fast);
+withEach("both sides may begin at once", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a, b } = pair(simulation);
   a.send(aToB(1));
   b.send(bToA(2));
@@ -421,8 +440,8 @@ Deno.test("both sides may begin at once", () => {
   assert.equal(b.received.length, 2);
 });
 
-Deno.test("the wall clock may step back: the peer still answers", () => {
-  const simulation = new Simulation(fast);
+withEach("the wall clock may step back: the peer still answers", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a, b } = pair(simulation);
   a.send(aToB(1));
   simulation.run(100);
@@ -433,14 +452,14 @@ Deno.test("the wall clock may step back: the peer still answers", () => {
   assert.equal(b.received.length, 2);
 });
 
-Deno.test("another private key: sessions stop sending, a new handshake follows", () => {
-  const simulation = new Simulation(fast);
+withEach("another private key: sessions stop sending, a new handshake follows", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a, b } = pair(simulation);
   a.send(aToB(1));
   simulation.run(100);
   const oldPublicKey = a.publicKey.slice();
   simulation.random(a.privateKey);
-  fast.publicKey(a.publicKey, a.privateKey);
+  crypto.publicKey(a.publicKey, a.privateKey);
   a.configure({ identity: { kind: "local", privateKey: a.privateKey.slice() } });
   b.configure({ peers: [{ publicKey: oldPublicKey, remove: true }] });
   b.knows(a, [ipv4(A), 32]);
@@ -449,15 +468,15 @@ Deno.test("another private key: sessions stop sending, a new handshake follows",
   assert.deepEqual(b.received.at(-1), aToB(2));
 });
 
-Deno.test("one's own key as a peer is passed over", () => {
-  const simulation = new Simulation(fast);
+withEach("one's own key as a peer is passed over", (crypto) => {
+  const simulation = new Simulation(crypto);
   const a = simulation.node("192.0.2.1:1000");
   a.knows(a, [ipv4(B), 32]);
   assert.equal(a.device.peers.size, 0);
 });
 
-Deno.test("a peer of low order is never handshaken with", () => {
-  const simulation = new Simulation(fast);
+withEach("a peer of low order is never handshaken with", (crypto) => {
+  const simulation = new Simulation(crypto);
   const a = simulation.node("192.0.2.1:1000");
   a.configure({
     peers: [{
@@ -471,8 +490,8 @@ Deno.test("a peer of low order is never handshaken with", () => {
   assert.equal(a.device.drops.handshakeRefused, 1);
 });
 
-Deno.test("padding: to 16, but not beyond the MTU", () => {
-  const simulation = new Simulation(fast);
+withEach("padding: to 16, but not beyond the MTU", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a } = pair(simulation);
   a.send(aToB(0, 40));
   simulation.run(100);
@@ -483,8 +502,8 @@ Deno.test("padding: to 16, but not beyond the MTU", () => {
   );
 });
 
-Deno.test("a card: the handshake waits for each answer, data goes on meanwhile", () => {
-  const simulation = new Simulation(fast);
+withEach("a card: the handshake waits for each answer, data goes on meanwhile", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a, b } = pair(simulation, { a: { remote: true } });
   a.send(aToB(1));
   assert.equal(simulation.sent.length, 0);
@@ -511,8 +530,8 @@ Deno.test("a card: the handshake waits for each answer, data goes on meanwhile",
   assert.equal(a.count("handshake-completed"), 2);
 });
 
-Deno.test("a card as responder: two answers, then the session", () => {
-  const simulation = new Simulation(fast);
+withEach("a card as responder: two answers, then the session", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a, b } = pair(simulation, { b: { remote: true } });
   a.send(aToB(1));
   simulation.run(10);
@@ -522,8 +541,8 @@ Deno.test("a card as responder: two answers, then the session", () => {
   assert.equal(b.received.length, 1);
 });
 
-Deno.test("a card that fails or says nothing: reported, tried again", () => {
-  const simulation = new Simulation(fast);
+withEach("a card that fails or says nothing: reported, tried again", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a, b } = pair(simulation, { a: { remote: true } });
   a.send(aToB(1));
   a.answerDh(true);
@@ -541,26 +560,29 @@ Deno.test("a card that fails or says nothing: reported, tried again", () => {
   assert.equal(b.received.length, 1);
 });
 
-Deno.test("many strangers at a card: few wait, the rest gets cookies, our own handshake goes first", () => {
-  const simulation = new Simulation(fast);
-  const { a, b } = pair(simulation, { b: { remote: true } });
-  for (let number = 0; number < 40; number++) {
-    const stranger = simulation.node(`198.51.100.${number}:1000`);
-    stranger.knows(b, [ipv4(B), 32]);
-    stranger.send(aToB());
-  }
-  simulation.run(10);
-  b.send(bToA(1));
-  assert.equal(b.dhRequests.length, 1);
-  assert.equal(b.device.cookiesSent, 35);
-  assert.equal(b.device.underLoad, true);
-  assert.ok(b.pool.used <= 2 + 2 * 6);
-  b.answerDh();
-  assert.deepEqual(b.dhRequests[0]?.peerPublicKey, a.publicKey);
-});
+withEach(
+  "many strangers at a card: few wait, the rest gets cookies, our own handshake goes first",
+  (crypto) => {
+    const simulation = new Simulation(crypto);
+    const { a, b } = pair(simulation, { b: { remote: true } });
+    for (let number = 0; number < 40; number++) {
+      const stranger = simulation.node(`198.51.100.${number}:1000`);
+      stranger.knows(b, [ipv4(B), 32]);
+      stranger.send(aToB());
+    }
+    simulation.run(10);
+    b.send(bToA(1));
+    assert.equal(b.dhRequests.length, 1);
+    assert.equal(b.device.cookiesSent, 35);
+    assert.equal(b.device.underLoad, true);
+    assert.ok(b.pool.used <= 2 + 2 * 6);
+    b.answerDh();
+    assert.deepEqual(b.dhRequests[0]?.peerPublicKey, a.publicKey);
+  },
+);
 
-Deno.test("without key memory a handshake fails, is counted and leaves nothing", () => {
-  const simulation = new Simulation(fast);
+withEach("without key memory a handshake fails, is counted and leaves nothing", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a, b } = pair(simulation, { b: { slots: 4 } });
   a.send(aToB(1));
   simulation.run(100);
@@ -568,8 +590,8 @@ Deno.test("without key memory a handshake fails, is counted and leaves nothing",
   assert.equal(b.pool.used, 2);
 });
 
-Deno.test("removing the peer and closing wipe every key", () => {
-  const simulation = new Simulation(fast);
+withEach("removing the peer and closing wipe every key", (crypto) => {
+  const simulation = new Simulation(crypto);
   const { a, b } = pair(simulation);
   a.send(aToB(1));
   simulation.run(100);
@@ -581,36 +603,39 @@ Deno.test("removing the peer and closing wipe every key", () => {
   assert.equal(a.device.nextDeadline(), Infinity);
 });
 
-Deno.test("a bad wire (30 % lost, doubled, reordered): no packet twice, always converging", () => {
-  for (let seed = 1; seed <= 5; seed++) {
-    const simulation = new Simulation(fast, seed * 7919);
-    const { a, b } = pair(simulation);
-    const random = () => simulation.randomBelow(100);
-    simulation.wire = () => {
-      if (random() < 30) return [];
-      const delays = [1 + random()];
-      if (random() < 20) delays.push(1 + random() * 5);
-      return delays;
-    };
-    for (let number = 0; number < 3000; number++) {
-      if (random() < 50) a.send(aToB(number));
-      else b.send(bToA(number));
-      simulation.run(random() * 4);
-      if (random() === 0) simulation.run(130_000);
+withEach(
+  "a bad wire (30 % lost, doubled, reordered): no packet twice, always converging",
+  (crypto) => {
+    for (let seed = 1; seed <= 5; seed++) {
+      const simulation = new Simulation(crypto, seed * 7919);
+      const { a, b } = pair(simulation);
+      const random = () => simulation.randomBelow(100);
+      simulation.wire = () => {
+        if (random() < 30) return [];
+        const delays = [1 + random()];
+        if (random() < 20) delays.push(1 + random() * 5);
+        return delays;
+      };
+      for (let number = 0; number < 3000; number++) {
+        if (random() < 50) a.send(aToB(number));
+        else b.send(bToA(number));
+        simulation.run(random() * 4);
+        if (random() === 0) simulation.run(130_000);
+      }
+      for (const { received } of [a, b]) {
+        const numbers = received.map((packet) => new DataView(packet.buffer).getUint32(20));
+        assert.equal(new Set(numbers).size, numbers.length, "never a plaintext twice");
+        assert.ok(numbers.length > 500);
+      }
+      const nonces = simulation.sent.filter(({ bytes }) => bytes[0] === 4)
+        .map(({ bytes }) => bytes.subarray(4, 16).toHex());
+      assert.equal(new Set(nonces).size, nonces.length, "never a nonce twice");
+      simulation.wire = () => [1];
+      const before = b.received.length;
+      simulation.run(6000);
+      a.send(aToB(999_999));
+      simulation.run(6000);
+      assert.ok(b.received.length > before, "converges");
     }
-    for (const { received } of [a, b]) {
-      const numbers = received.map((packet) => new DataView(packet.buffer).getUint32(20));
-      assert.equal(new Set(numbers).size, numbers.length, "never a plaintext twice");
-      assert.ok(numbers.length > 500);
-    }
-    const nonces = simulation.sent.filter(({ bytes }) => bytes[0] === 4)
-      .map(({ bytes }) => bytes.subarray(4, 16).toHex());
-    assert.equal(new Set(nonces).size, nonces.length, "never a nonce twice");
-    simulation.wire = () => [1];
-    const before = b.received.length;
-    simulation.run(6000);
-    a.send(aToB(999_999));
-    simulation.run(6000);
-    assert.ok(b.received.length > before, "converges");
-  }
-});
+  },
+);

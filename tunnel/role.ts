@@ -33,7 +33,10 @@ export async function tunnelRole(args: string[]): Promise<number> {
   const unknown = options.find((option) => option !== "--foreground" && option !== "-f");
   const [ifname] = names;
   if (ifname === undefined || names.length > 1 || unknown !== undefined) {
-    console.error(unknown === undefined ? USAGE : `Unknown option ${unknown}\n\n${USAGE}`);
+    const fault = unknown === undefined
+      ? `${names.length} names given where one interface is meant`
+      : `there is no option ${unknown}`;
+    console.error(`Cannot start a tunnel: ${fault}; see "tunnel --help"`);
     return 2;
   }
   if (!/^[^\s/]{1,15}$/.test(ifname)) {

@@ -60,10 +60,9 @@ labTest(
       `${STARTS} starts: stopped in ${median.toFixed(0)} ms, at most ${slowest.toFixed(0)} ms; ` +
         `${before.mappings} mappings before, ${after.mappings} after`,
     );
-    assert.deepEqual(
-      [after.descriptors, after.threads, after.locked],
-      [before.descriptors, before.threads, before.locked],
-    );
+    assert.deepEqual([after.descriptors, after.locked], [before.descriptors, before.locked]);
+    // The runtime's own threads end when they have nothing to do.
+    assert.ok(after.threads <= before.threads, `${before.threads} threads, then ${after.threads}`);
     // The allocators keep some; one for each start would be a leak.
     assert.ok(after.mappings - before.mappings < STARTS / 2);
     assert.deepEqual(codes, ["EIO", "EADDRINUSE"]);

@@ -21,7 +21,7 @@ const { pairs, seconds } = readSettings({ pairs: 5, seconds: 4 });
 const peerVersion = await takePeer();
 await using lab = await Lab.open();
 const file = `${lab.dir}/clients.conf`;
-await Deno.writeTextFile(file, peersText(CLIENTS));
+await Deno.writeTextFile(file, await peersText(CLIENTS));
 const responders = { ours: await open("ours"), peer: await open("peer") };
 await compare(
   { name: "handshakes as responder", unit: "handshakes per core second", goal: { atLeast: 1 } },

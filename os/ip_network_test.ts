@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { isIPv4, isIPv6 } from "node:net";
 import fc from "fast-check";
 import {
   contains,
@@ -85,4 +86,31 @@ Deno.test("ip network: what is left covers the same, and nothing twice", () => {
       assert.equal(left.filter((other) => contains(other, one)).length, 1);
     }
   }));
+});
+
+Deno.test("an address is what node:net calls one, without zones", () => {
+  const character = fc.constantFrom(..."0123456789abcdefABCDEF:.:.:.::%[]/@ xg#?\\\t");
+  const near = fc.oneof(
+    fc.ipV4(),
+    fc.ipV6(),
+    fc.array(fc.integer({ min: 0, max: 300 }), { minLength: 3, maxLength: 5 })
+      .map((numbers) => numbers.join(".")),
+    fc.array(fc.constantFrom("", "0", "1", "ffff", "10000", "01.2.3.4", "1.2.3.4"), {
+      maxLength: 10,
+    })
+      .map((groups) => groups.join(":")),
+  );
+  const text = fc.tuple(near, fc.array(fc.tuple(fc.nat(45), character), { maxLength: 2 }))
+    .map(([start, changes]) => {
+      const letters = [...start];
+      for (const [at, letter] of changes) letters[at % (letters.length + 1)] = letter;
+      return letters.join("");
+    });
+  fc.assert(
+    fc.property(text, (text) => {
+      const expected = isIPv4(text) ? 4 : isIPv6(text) && !text.includes("%") ? 16 : undefined;
+      assert.equal(parseAddress(text)?.length, expected, text);
+    }),
+    { numRuns: 20_000 },
+  );
 });

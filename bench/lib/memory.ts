@@ -25,7 +25,7 @@ export async function compareMemory(
   const peerVersion = await takePeer();
   await using lab = await Lab.open();
   const file = `${lab.dir}/peers.conf`;
-  await Deno.writeTextFile(file, peersText(peers));
+  await Deno.writeTextFile(file, await peersText(peers));
   const idle = await idleRuntime(lab);
   const { pairs } = readSettings({ pairs: 3, seconds: 0 });
   await compare(claim, { pairs, peerVersion }, {

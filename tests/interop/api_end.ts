@@ -1,6 +1,6 @@
 /**
  * A tunnel started through its API, run inside a machine, told what to do by lines on standard
- * input and answering each by a line of JSON: the words are `status`, `notices`, `keys`, `close`, and
+ * input and answering each by a line of JSON: the words are `status`, `notices`, `keys`, `rekey`, `close`, and
  * `close-late`, which waits until a card must have answered the closed tunnel.
  *
  * Arguments: private key, peer's public key, endpoint (or "-"), `local` or `card`, milliseconds
@@ -56,6 +56,7 @@ const answers: Readonly<Record<string, () => unknown>> = {
   status: () => tunnel.get(),
   notices: () => notices,
   keys: () => ({ used: keyMemory.bytes.some((byte) => byte !== 0), asked, mostAtOnce }),
+  rekey: () => tunnel.rekey(),
   close,
   "close-late": closeLate,
 };

@@ -5,7 +5,7 @@
 import { bestCrypto } from "../../tunnel/protocol/native.ts";
 
 const [identityText = "", sessionText = ""] = Deno.args;
-const crypto = bestCrypto();
+const crypto = await bestCrypto();
 if (crypto.name !== "libcrypto") throw new Error("Cannot test: there is no libcrypto 3 here");
 
 const arena = new Uint8Array(65536);

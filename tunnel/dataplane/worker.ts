@@ -24,14 +24,21 @@ const tell = (message: FromWorker) => scope.postMessage(message);
 
 /** `portable` does without libcrypto where it is there, for tests and for comparing. */
 const CRYPTO_CHOICE = "SEKISHO_TUNNEL_CRYPTO";
-const library = bestCrypto({ portable: Deno.env.get(CRYPTO_CHOICE) === "portable" });
+const portable = Deno.env.get(CRYPTO_CHOICE) === "portable";
+const early: MessageEvent<ToWorker>[] = [];
+// What is said while the portable cryptography is loaded waits.
+scope.onmessage = (event) => early.push(event);
+const library = await bestCrypto({ portable });
 let wake = -1;
 let sent: Int32Array = new Int32Array(1);
 let received = 0;
 let plane: DataPlane | undefined;
 let caughtUp: (() => void) | undefined;
 
-scope.onmessage = ({ data }) => {
+scope.onmessage = hear;
+for (const event of early) hear(event);
+
+function hear({ data }: MessageEvent<ToWorker>): void {
   if (data.type === "hello") {
     wake = data.wake;
     sent = new Int32Array(data.sent);
@@ -42,7 +49,7 @@ scope.onmessage = ({ data }) => {
   if (data.type === "dh") takeDh(data.id, data.answer);
   else answer(data.id, data.request);
   if (received === Atomics.load(sent, 0)) caughtUp?.();
-};
+}
 
 /** Lets messages in until all that were sent have arrived. */
 function messagesIn(): Promise<void> {

@@ -1,12 +1,12 @@
-/** The fast cryptography: libcrypto, and of noble only what libcrypto lacks. */
-import { hchacha } from "@noble/ciphers/chacha.js";
+/**
+ * The fast cryptography: libcrypto. The portable one, noble, is loaded only where it is needed: it
+ * takes 5 MB.
+ */
 import { Libcrypto } from "../../os/libcrypto.ts";
 import type { Crypto } from "./crypto.ts";
-import { nobleCrypto } from "./noble.ts";
+import { hchacha20 } from "./hchacha20.ts";
 
 const ZERO_NONCE = new Uint8Array(12);
-/** "expand 32-byte k", the constant of ChaCha (RFC 8439, 2.3). */
-const SIGMA = Uint32Array.of(0x61707865, 0x3320646e, 0x79622d32, 0x6b206574);
 
 /** Undefined if this machine has no libcrypto that we can use. */
 export function nativeCrypto(): Crypto | undefined {
@@ -50,20 +50,18 @@ export function nativeCrypto(): Crypto | undefined {
 }
 
 /** libcrypto if it is there and `portable` doesn't say otherwise, else the portable one. */
-export function bestCrypto({ portable = false }: { portable?: boolean } = {}): Crypto {
-  return (portable ? undefined : nativeCrypto()) ?? nobleCrypto;
+export async function bestCrypto(
+  { portable = false }: { portable?: boolean } = {},
+): Promise<Crypto> {
+  const native = portable ? undefined : nativeCrypto();
+  return native ?? (await import("./noble.ts")).nobleCrypto;
 }
 
 /** XChaCha20-Poly1305 is ChaCha20-Poly1305 with these (draft-irtf-cfrg-xchacha, 2.3). */
 function extended(key: Uint8Array, nonce: Uint8Array): { key: Uint8Array; nonce: Uint8Array } {
   const subkey = new Uint8Array(32);
-  hchacha(SIGMA, words(key, 8), words(nonce, 4), new Uint32Array(subkey.buffer));
+  hchacha20(subkey, key, nonce);
   const rest = new Uint8Array(12);
   rest.set(nonce.subarray(16), 4);
   return { key: subkey, nonce: rest };
-}
-
-function words(bytes: Uint8Array, count: number): Uint32Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  return Uint32Array.from({ length: count }, (_, index) => view.getUint32(index * 4, true));
 }

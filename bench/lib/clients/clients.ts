@@ -33,8 +33,8 @@ export function insideAddress(index: number): number {
 }
 
 /** What `wg addconf` is to read so that an interface knows the clients 0 to `count` - 1. */
-export function peersText(count: number): string {
-  const crypto = bestCrypto();
+export async function peersText(count: number): Promise<string> {
+  const crypto = await bestCrypto();
   const publicKeyOf = (index: number) => {
     const publicKey = new Uint8Array(32);
     crypto.publicKey(publicKey, clientPrivateKey(index));

@@ -20,7 +20,7 @@ const [keyText = "", countText = ""] = Deno.args;
 const count = Number(countText);
 const responderKey = Uint8Array.fromBase64(keyText);
 const responder = endpointOf({ family: 4, words: [RESPONDER.address] }, RESPONDER.port);
-const crypto = bestCrypto();
+const crypto = await bestCrypto();
 const wire = new ManyAddresses(RESPONDER);
 const arena = new Uint8Array(16_384);
 const pool = new KeyPool(new Uint8Array(65_536), () => new Uint8Array(65_536));

@@ -12,8 +12,8 @@ export function nativeCrypto(): Crypto | undefined {
   return { ...crypto, transport: () => ({ seal() {}, open: () => true, forget() {} }) };
 }
 
-export function bestCrypto(): Crypto {
+export function bestCrypto(): Promise<Crypto> {
   const crypto = nativeCrypto();
   if (crypto === undefined) throw new Error("Cannot measure: there is no libcrypto 3 here");
-  return crypto;
+  return Promise.resolve(crypto);
 }

@@ -107,12 +107,30 @@ export function mappingsOf(pid: number): Mapping[] {
   return found;
 }
 
-/** Proportional set size of a process in bytes: memory that it shares is counted in parts. */
+/**
+ * Proportional set size of a process in bytes: memory that it shares is counted in parts. One that
+ * ended since it was listed has none.
+ */
 export function proportionalSetSize(pid: number): number {
-  const text = Deno.readTextFileSync(`/proc/${pid}/smaps_rollup`);
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(`/proc/${pid}/smaps_rollup`);
+  } catch (error) {
+    if (isAlive(pid)) throw error;
+    return 0;
+  }
   const kilobytes = /^Pss:\s+(\d+) kB$/m.exec(text)?.[1];
   if (kilobytes === undefined) throw new Error(`Cannot read the memory use of process ${pid}`);
   return Number(kilobytes) * 1024;
+}
+
+/** Ended processes stay listed until their parent has asked after them. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
+  } catch {
+    return false;
+  }
 }
 
 function secretMappings(pid: number): Mapping[] {

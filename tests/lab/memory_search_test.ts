@@ -83,3 +83,11 @@ async function start(script: string, argument: string) {
     },
   };
 }
+
+Deno.test("a process that has ended takes no memory, whether it was waited for or not", async () => {
+  const child = new Deno.Command("sleep", { args: ["1000"] }).spawn();
+  assert.ok(proportionalSetSize(child.pid) > 0);
+  child.kill("SIGKILL");
+  await child.status;
+  assert.equal(proportionalSetSize(child.pid), 0);
+});

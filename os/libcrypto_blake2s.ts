@@ -15,6 +15,7 @@ const MAC_LENGTH = 16;
 const INNER_PAD = 0x36;
 const OUTER_PAD = 0x5c;
 
+/** BLAKE2s (RFC 7693): hash of 32 bytes, keyed MAC of 16, and HMAC over the hash. */
 export class Blake2s {
   readonly #symbols: Symbols;
   readonly #digest: Deno.PointerValue;

@@ -230,6 +230,7 @@ export class MessageCipher {
   }
 }
 
+/** What one AEAD sealing takes: key of 32 bytes, nonce of 12, and the associated data. */
 export interface SealParts {
   readonly key: Uint8Array;
   readonly nonce: Uint8Array;
@@ -237,6 +238,7 @@ export interface SealParts {
   readonly ad: Uint8Array;
 }
 
+/** What one AEAD opening takes; `sealed` ends with the tag of 16 bytes. */
 export interface OpenParts {
   readonly key: Uint8Array;
   readonly nonce: Uint8Array;

@@ -97,7 +97,9 @@ const SYMBOLS = {
   },
 } as const satisfies Deno.ForeignLibraryInterface;
 
+/** The opened library. */
 export type Library = Deno.DynamicLibrary<typeof SYMBOLS>;
+/** Its functions, as `SYMBOLS` types them. */
 export type Symbols = Library["symbols"];
 
 const VERSION_3 = 0x30000000n;

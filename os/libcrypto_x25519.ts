@@ -11,6 +11,7 @@ const KEY_LENGTH = size(32);
 /** Any point will do; each Diffie-Hellman overwrites it. */
 const FIRST_POINT = new Uint8Array(32).fill(9, 0, 1);
 
+/** Makes private keys ready for Diffie-Hellman (RFC 7748 section 5). */
 export class X25519 {
   readonly #symbols: Symbols;
   /** The other side of each Diffie-Hellman. */
@@ -42,6 +43,7 @@ export class X25519 {
   }
 }
 
+/** One private key, in the library's secure heap until `release`. */
 export class X25519Key {
   readonly #symbols: Symbols;
   readonly #peer: Deno.PointerValue;

@@ -15,49 +15,13 @@ import type {
 } from "./events.ts";
 import type { Grant } from "./grant.ts";
 import * as limits from "./limits.ts";
+import { type AfterEnd, boundOf, expiryOf, phaseOf, type Stage } from "./stage.ts";
 
 /** A card in a reader, told apart from the same card put in again. */
 interface Insertion {
   readonly reader: string;
   readonly counter: number;
 }
-
-interface PinAttempt {
-  readonly ticket: number;
-}
-
-type Stage =
-  | { readonly at: "idle" }
-  | { readonly at: "starting"; readonly by: number }
-  | { readonly at: "asked"; readonly report: Asked; readonly wrong: boolean }
-  | {
-    readonly at: "unlocking";
-    readonly report: Asked;
-    readonly pin: PinAttempt;
-    readonly by: number;
-  }
-  | {
-    readonly at: "applying";
-    readonly grant: Grant;
-    readonly pin: PinAttempt;
-    readonly by: number;
-  }
-  | { readonly at: "up"; readonly grant: Grant; readonly since: number }
-  /** The engine was told to end or ends by itself; what follows depends on the readers. */
-  | {
-    readonly at: "ending";
-    readonly by: number;
-    readonly then: AfterEnd;
-    readonly killed: boolean;
-  }
-  /** No engine: this insertion has had its answer, or must wait before another engine. */
-  | { readonly at: "settled"; readonly phase: SessionPhase; readonly retryAt?: number };
-
-type Asked = Extract<CardReport, { card: "pin-asked" }>;
-
-type AfterEnd =
-  | { readonly next: "again" }
-  | { readonly next: "settle"; readonly phase: SessionPhase; readonly retryAt?: number };
 
 export class SessionCore {
   #readers: readonly ReaderState[] = [];
@@ -435,70 +399,12 @@ export class SessionCore {
   }
 
   #announce(): void {
-    const phase = this.#phaseNow();
+    const phase = phaseOf(this.#stage, {
+      readers: this.#readersKnown ? this.#readers : [],
+      inserted: this.#insertion !== undefined,
+    });
     if (JSON.stringify(phase) === JSON.stringify(this.#shown)) return;
     this.#shown = phase;
     this.#out.push({ type: "phase", phase });
   }
-
-  #phaseNow(): SessionPhase {
-    const stage = this.#stage;
-    switch (stage.at) {
-      case "idle":
-        return this.#withoutCard();
-      case "starting":
-        return { phase: "reading" };
-      case "asked": {
-        const { holder, triesLeft } = stage.report;
-        return { phase: "pin-asked", holder, triesLeft, wrong: stage.wrong };
-      }
-      case "unlocking":
-        return { phase: "unlocking", holder: stage.report.holder };
-      case "applying":
-        return { phase: "unlocking", holder: stage.grant.holder };
-      case "up": {
-        const { holder, expiresAt } = stage.grant;
-        return { phase: "up", holder, since: stage.since, expiresAt };
-      }
-      case "ending":
-        if (stage.then.next === "settle") return stage.then.phase;
-        return this.#insertion === undefined ? this.#withoutCard() : { phase: "reading" };
-      case "settled":
-        return stage.phase;
-      default:
-        return assertNever(stage);
-    }
-  }
-
-  #withoutCard(): SessionPhase {
-    if (!this.#readersKnown || this.#readers.length === 0) return { phase: "no-reader" };
-    if (this.#readers.some((one) => one.card === "mute")) {
-      return { phase: "refused", fault: "unreadable-card" };
-    }
-    return { phase: "no-card" };
-  }
-}
-
-function boundOf(stage: Stage): number | undefined {
-  switch (stage.at) {
-    case "starting":
-    case "unlocking":
-    case "applying":
-      return stage.by;
-    case "ending":
-      return stage.killed ? undefined : stage.by;
-    case "settled":
-      return stage.retryAt;
-    case "asked":
-    case "up":
-    case "idle":
-      return undefined;
-    default:
-      return assertNever(stage);
-  }
-}
-
-function expiryOf(stage: Stage): number | undefined {
-  if (stage.at === "asked") return stage.report.expiresAt;
-  return stage.at === "up" ? stage.grant.expiresAt : undefined;
 }

@@ -7,6 +7,7 @@
 const CORES: readonly string[] = [
   "gateway/session/events.ts",
   "gateway/session/session.ts",
+  "gateway/session/stage.ts",
   "gateway/switch/plan",
   "token/apdu/",
   "token/profile/fault.ts",

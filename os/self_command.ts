@@ -5,5 +5,15 @@ import { fileURLToPath } from "node:url";
 export function selfCommand(role: string, args: readonly string[] = []): [string, ...string[]] {
   if (Deno.build.standalone) return [Deno.execPath(), role, ...args];
   const main = fileURLToPath(import.meta.resolve("../main.ts"));
-  return [Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", main, role, ...args];
+  return [
+    Deno.execPath(),
+    "run",
+    "-A",
+    "--no-prompt",
+    "--no-check",
+    "--cached-only",
+    main,
+    role,
+    ...args,
+  ];
 }

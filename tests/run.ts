@@ -37,7 +37,8 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(countLine(NONE));
     return 1;
   }
-  let counts: Counts = NONE;
+  // All of it before the first test: what runs in a lab has no way to a registry, and must not try.
+  let counts = await step("take the dependencies", ["install", "--frozen", "--quiet"]);
   if (files.labs.length > 0) {
     await setUp("tests");
     counts = add(counts, await step("bundle what browsers load", ["task", "--quiet", "build"]));

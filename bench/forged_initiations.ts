@@ -50,7 +50,7 @@ async function measure({ wire, forger }: Awaited<ReturnType<typeof open>>): Prom
   };
   const before = await download();
   const running = await forger.spawn([
-    ...[Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", PROGRAM],
+    ...[Deno.execPath(), "run", "-A", "--cached-only", "--no-prompt", "--no-check", PROGRAM],
     ...[a.keys.publicKey, `${FORGED_PER_SECOND}`],
   ], { stdin: "piped", stdout: "piped", stderr: "inherit" });
   const heard = lines(running.child.stdout)[Symbol.asyncIterator]();

@@ -40,7 +40,18 @@ async function open(make: Make) {
 
 async function measure({ clients, end }: Awaited<ReturnType<typeof open>>): Promise<Sample> {
   const running = await clients.spawn([
-    ...["taskset", "-c", "0", Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", PROGRAM],
+    ...[
+      "taskset",
+      "-c",
+      "0",
+      Deno.execPath(),
+      "run",
+      "-A",
+      "--cached-only",
+      "--no-prompt",
+      "--no-check",
+      PROGRAM,
+    ],
     ...[end.keys.publicKey, `${CLIENTS}`, `${seconds * PER_SECOND}`],
   ], { stdin: "piped", stdout: "piped", stderr: "inherit" });
   const heard = lines(running.child.stdout)[Symbol.asyncIterator]();

@@ -67,7 +67,11 @@ async function memoryOf(
 
 async function hold(machine: Machine, { key, peers }: { key: string; peers: number }) {
   const running = await machine.spawn(
-    [...[Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", HOLDER], key, `${peers}`],
+    [
+      ...[Deno.execPath(), "run", "-A", "--cached-only", "--no-prompt", "--no-check", HOLDER],
+      key,
+      `${peers}`,
+    ],
     { stdin: "piped", stdout: "piped", stderr: "inherit" },
   );
   await lines(running.child.stdout)[Symbol.asyncIterator]().next();

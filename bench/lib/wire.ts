@@ -112,7 +112,15 @@ async function checker(
   }
   await Deno.writeFile(file, bytes);
   const expected = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
-  const transfer = [Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", TRANSFER];
+  const transfer = [
+    Deno.execPath(),
+    "run",
+    "-A",
+    "--cached-only",
+    "--no-prompt",
+    "--no-check",
+    TRANSFER,
+  ];
   for (const end of ["a", "b"] as const) {
     const machine = machines[end];
     await machine.spawn([...transfer, "serve", INSIDE[end], `${TRANSFER_PORT}`, file]);

@@ -13,7 +13,7 @@ export async function openRelay(
 ): Promise<Relay> {
   const program = new URL("./relay_inside.ts", import.meta.url).pathname;
   const inside = await from.spawn([
-    ...[Deno.execPath(), "run", "-A", "--no-prompt", "--quiet", program],
+    ...[Deno.execPath(), "run", "-A", "--cached-only", "--no-prompt", "--quiet", program],
     ...[to.socket, to.hostname, String(to.port)],
   ], { stdout: "piped", stderr: "inherit" });
   const reader = inside.child.stdout.getReader();

@@ -7,7 +7,14 @@ labTest("a relay carries a page out of a machine to the host's loopback", async 
   await using lab = await Lab.open();
   const machine = await lab.machine("inside");
   const program = new URL("../story/web_server.ts", import.meta.url).pathname;
-  const server = await machine.spawn([Deno.execPath(), "run", "-A", program, "inside"], {
+  const server = await machine.spawn([
+    Deno.execPath(),
+    "run",
+    "-A",
+    "--cached-only",
+    program,
+    "inside",
+  ], {
     stdout: "piped",
   });
   await server.child.stdout.getReader().read();

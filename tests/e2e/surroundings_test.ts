@@ -45,7 +45,7 @@ async function udpGarbage({ world, box, terminal, administrator }: Place): Promi
   const program = new URL("./udp_garbage_program.ts", import.meta.url).pathname;
   for (const [address, at] of [[gateway, port], [HUB.line.box.address, HUB.port]] as const) {
     const { code, stderr } = await network.internet.run(
-      [Deno.execPath(), "run", "-A", "--no-prompt", program, address, String(at)],
+      [Deno.execPath(), "run", "-A", "--cached-only", "--no-prompt", program, address, String(at)],
     );
     assert.equal(code, 0, stderr);
   }

@@ -23,7 +23,15 @@ export class Box implements AsyncDisposable {
     const program = new URL("./box_program.ts", import.meta.url).pathname;
     const box = new Box(
       await machine.spawn([
-        ...[Deno.execPath(), "run", "-A", "--no-prompt", program, JSON.stringify(config)],
+        ...[
+          Deno.execPath(),
+          "run",
+          "-A",
+          "--cached-only",
+          "--no-prompt",
+          program,
+          JSON.stringify(config),
+        ],
       ], { stdin: "piped", stdout: "piped", stderr: "inherit", cwd: "/", env: QUIET }),
     );
     await box.#answer();

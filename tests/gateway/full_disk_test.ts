@@ -19,7 +19,7 @@ labTest("full disk: the journal goes on in memory, says so, and writes it down l
   await machine.sh("mkdir -p /run/tiny; mount -t tmpfs -o size=400k tmpfs /run/tiny");
   const program = new URL("./full_disk_program.ts", import.meta.url).pathname;
   const { code, stdout, stderr } = await machine.run(
-    [Deno.execPath(), "run", "-A", "--no-prompt", program, "/run/tiny"],
+    [Deno.execPath(), "run", "-A", "--cached-only", "--no-prompt", program, "/run/tiny"],
     { env: QUIET, cwd: "/" },
   );
   assert.equal(code, 0, stderr);

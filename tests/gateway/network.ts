@@ -90,7 +90,7 @@ export class Network implements AsyncDisposable {
     const program = new URL("./server_program.ts", import.meta.url).pathname;
     for (const machine of [this.internet, this.office, this.gateway]) {
       const server = await machine.spawn(
-        [Deno.execPath(), "run", "-A", "--no-prompt", program, machine.name],
+        [Deno.execPath(), "run", "-A", "--cached-only", "--no-prompt", program, machine.name],
         { stdout: "piped", stderr: "inherit", cwd: "/", env: QUIET },
       );
       this.#stack.defer(() => server.stop());

@@ -8,7 +8,7 @@ labTest("nftables: the kernel takes every plan, by the library and by the progra
   const machine = await lab.machine("box");
   const program = new URL("./nftables_program.ts", import.meta.url).pathname;
   const { code, stdout, stderr } = await machine.run(
-    [Deno.execPath(), "run", "-A", "--no-prompt", program],
+    [Deno.execPath(), "run", "-A", "--cached-only", "--no-prompt", program],
     { env: QUIET, cwd: "/" },
   );
   assert.equal(code, 0, stderr);

@@ -108,7 +108,7 @@ interface = "wan0"
 issuers = ["${"A".repeat(43)}"]
 `;
   await Deno.writeTextFile(file, config);
-  const deno = [Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", MAIN];
+  const deno = [Deno.execPath(), "run", "-A", "--cached-only", "--no-prompt", "--no-check", MAIN];
   return [...deno, "gateway", "--config", file];
 }
 

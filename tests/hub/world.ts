@@ -146,7 +146,17 @@ export class HubProcess {
 
 /** The command that runs the hub's role in a machine. */
 export function hubCommand(...args: string[]): string[] {
-  return [Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", MAIN, "hub", ...args];
+  return [
+    Deno.execPath(),
+    "run",
+    "-A",
+    "--cached-only",
+    "--no-prompt",
+    "--no-check",
+    MAIN,
+    "hub",
+    ...args,
+  ];
 }
 
 /** Whether `address` answers a ping within 20 s; one is sent each second. */

@@ -23,7 +23,16 @@ export class ApiEnd {
     machine: Machine,
     { args, under = [] }: { args: readonly string[]; under?: readonly string[] },
   ): Promise<ApiEnd> {
-    const command = [...under, Deno.execPath(), "run", "-A", "--no-check", END, ...args];
+    const command = [
+      ...under,
+      Deno.execPath(),
+      "run",
+      "-A",
+      "--cached-only",
+      "--no-check",
+      END,
+      ...args,
+    ];
     const end = new ApiEnd(
       await machine.spawn(command, {
         stdin: "piped",

@@ -17,7 +17,7 @@ async function byBadWire(lab: Lab, kinds: { a: Implementation; b: Implementation
   await a.address("10.7.0.1/24");
   await b.address("10.7.0.2/24");
   await b.peer(a.keys, "allowed-ips 10.7.0.1/32");
-  const deno = [Deno.execPath(), "run", "-A", "--no-check", "--unstable-net"];
+  const deno = [Deno.execPath(), "run", "-A", "--cached-only", "--no-check", "--unstable-net"];
   await machines.b.spawn([...deno, RELAY, "4000", "192.0.2.2:51820"], { stderr: "inherit" });
   const call = async () => {
     await a.machine.sh(`wg set wg0 peer ${b.keys.publicKey} remove`);

@@ -11,7 +11,7 @@ labTest("libcrypto holds an identity in locked memory, and no key once it is let
   const [identity, session] = [randomKey(), randomKey()];
   const needles = [{ name: "identity", bytes: identity }, { name: "session", bytes: session }];
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", PROGRAM, ...[identity, session].map(disguised)],
+    args: ["run", "-A", "--cached-only", PROGRAM, ...[identity, session].map(disguised)],
     stdin: "piped",
     stdout: "piped",
   }).spawn();

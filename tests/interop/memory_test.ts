@@ -52,7 +52,7 @@ labTest(
     const machine = await lab.machine("a");
     const script = fileURLToPath(import.meta.resolve("./lifecycle.ts"));
     const { stdout, stderr } = await machine.run(
-      [Deno.execPath(), "run", "-A", "--no-check", script, `${STARTS}`],
+      [Deno.execPath(), "run", "-A", "--cached-only", "--no-check", script, `${STARTS}`],
     );
     assert.match(stdout, /^\{/, stderr);
     const { before, after, codes, slowest, median } = JSON.parse(stdout);

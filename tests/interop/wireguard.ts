@@ -21,15 +21,32 @@ export interface KeyPair {
 }
 
 const MAIN = fileURLToPath(import.meta.resolve("../../main.ts"));
-export const OURS = [Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", MAIN, "tunnel"];
+export const OURS = [
+  Deno.execPath(),
+  "run",
+  "-A",
+  "--cached-only",
+  "--no-prompt",
+  "--no-check",
+  MAIN,
+  "tunnel",
+];
 
 const WITH_WORKER = [
-  ...[Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", "--v8-flags=--expose-gc"],
+  ...[
+    Deno.execPath(),
+    "run",
+    "-A",
+    "--cached-only",
+    "--no-prompt",
+    "--no-check",
+    "--v8-flags=--expose-gc",
+  ],
   fileURLToPath(import.meta.resolve("./with_worker.ts")),
 ];
 
 const TRANSFER = [
-  ...[Deno.execPath(), "run", "-A", "--no-check"],
+  ...[Deno.execPath(), "run", "-A", "--cached-only", "--no-check"],
   fileURLToPath(import.meta.resolve("./transfer.ts")),
 ];
 

@@ -63,7 +63,7 @@ labTest(
 
 async function start(script: string, argument: string) {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-prompt", "--ext=ts", "-", argument],
+    args: ["run", "-A", "--cached-only", "--no-prompt", "--ext=ts", "-", argument],
     stdin: "piped",
     stdout: "piped",
   }).spawn();

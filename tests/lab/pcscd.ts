@@ -97,7 +97,7 @@ export interface Softcard {
 export async function startSoftcard(machine: Machine, setup: SoftcardSetup): Promise<Softcard> {
   const control = `${setup.state}.control`;
   const running = await machine.spawn([
-    ...[Deno.execPath(), "run", "-A", "--no-prompt", MAIN, "softcard"],
+    ...[Deno.execPath(), "run", "-A", "--cached-only", "--no-prompt", MAIN, "softcard"],
     ...["--state", setup.state, "--control", control],
     ...["--vpcd", `127.0.0.1:${setup.port ?? 35963}`],
     ...(setup.pin === undefined ? [] : ["--pin", setup.pin]),

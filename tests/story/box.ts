@@ -195,7 +195,7 @@ export class Box implements AsyncDisposable {
 
   #command(): string[] {
     return [
-      ...[Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", MAIN],
+      ...[Deno.execPath(), "run", "-A", "--cached-only", "--no-prompt", "--no-check", MAIN],
       ...["gateway", "--config", this.#config],
     ];
   }

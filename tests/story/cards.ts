@@ -222,7 +222,7 @@ function addressesOf({ host }: Order): string[] {
 /** Runs `sekisho token`; resolves to what it printed. */
 async function token(machine: Machine, args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await machine.run([
-    ...[Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", MAIN, "token"],
+    ...[Deno.execPath(), "run", "-A", "--cached-only", "--no-prompt", "--no-check", MAIN, "token"],
     ...args,
   ]);
   if (code !== 0) throw new Error(`token ${args[0]}: ${stderr.trim()} (${code})`);

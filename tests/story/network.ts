@@ -247,7 +247,7 @@ async function serveNames(machine: Machine, at: LinkEnd, web: NamedEnd): Promise
 async function serveWeb(machine: Machine, name: string): Promise<void> {
   const program = new URL("./web_server.ts", import.meta.url).pathname;
   const server = await machine.spawn(
-    [Deno.execPath(), "run", "-A", "--no-prompt", "--quiet", program, name],
+    [Deno.execPath(), "run", "-A", "--cached-only", "--no-prompt", "--quiet", program, name],
     { stdout: "piped", stderr: "inherit" },
   );
   const reader = server.child.stdout.getReader();

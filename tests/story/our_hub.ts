@@ -24,7 +24,16 @@ export async function startOurHub(
   }
   const config = `${dir}/hub.toml`;
   await Deno.writeTextFile(config, configuration(dir, options.clients));
-  const command = [Deno.execPath(), "run", "-A", "--no-prompt", "--no-check", MAIN, "hub"];
+  const command = [
+    Deno.execPath(),
+    "run",
+    "-A",
+    "--cached-only",
+    "--no-prompt",
+    "--no-check",
+    MAIN,
+    "hub",
+  ];
   const running = await hub.spawn([...command, "--config", config], {
     stdout: "null",
     stderr: "inherit",

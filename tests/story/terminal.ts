@@ -25,7 +25,7 @@ export class Terminal implements AsyncDisposable {
   static async start(machine: Machine): Promise<Terminal> {
     const program = new URL("./person.ts", import.meta.url).pathname;
     const person = await machine.spawn(
-      [Deno.execPath(), "run", "-A", "--no-prompt", "--quiet", program],
+      [Deno.execPath(), "run", "-A", "--cached-only", "--no-prompt", "--quiet", program],
       { stdin: "piped", stdout: "piped", stderr: "inherit" },
     );
     return new Terminal(machine, person);

@@ -24,7 +24,15 @@ export class Watch implements AsyncDisposable {
   static async start(machine: Machine): Promise<Watch> {
     const program = new URL("./observer.ts", import.meta.url).pathname;
     const watch = new Watch(
-      await machine.spawn([Deno.execPath(), "run", "-A", "--no-prompt", "--quiet", program], {
+      await machine.spawn([
+        Deno.execPath(),
+        "run",
+        "-A",
+        "--cached-only",
+        "--no-prompt",
+        "--quiet",
+        program,
+      ], {
         stdout: "piped",
         stderr: "inherit",
         env: { PCSCLITE_NO_BLOCKING: "1", DENO_NO_UPDATE_CHECK: "1" },

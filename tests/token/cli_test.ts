@@ -224,7 +224,7 @@ function tokenIn({ machine }: ReaderLab): Token {
   return async (args, options = {}) => {
     const { input, code = 0 } = options;
     const result = await machine.run(
-      [Deno.execPath(), "run", "-A", "--no-prompt", MAIN, "token", ...args],
+      [Deno.execPath(), "run", "-A", "--cached-only", "--no-prompt", MAIN, "token", ...args],
       { ...(input === undefined ? {} : { input }), env: ReaderLab.insideEnv },
     );
     assert.equal(result.code, code, `token ${args.join(" ")}: ${result.stdout}${result.stderr}`);

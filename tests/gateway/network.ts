@@ -51,7 +51,6 @@ export class Network implements AsyncDisposable {
     await network.connectTunnel();
     await terminal.sh(`
       ip addr add 192.168.80.50/24 dev eth0; ip route add default via ${BOX.lan}
-      echo 0 > /proc/sys/net/ipv6/conf/eth0/autoconf # the box advertises: one address is enough
       ip addr add fd80::50/64 dev eth0; ip -6 route add default via ${BOX.lan6}`);
     await gateway.sh(`
       ip addr add ${BOX.wan}/24 dev wan0; ip route add default via 203.0.113.254

@@ -38,6 +38,7 @@ export const PACKAGES: readonly Package[] = [
   { name: "curl", has: { program: "curl" }, for: ALWAYS },
   { name: "openssl", has: { program: "openssl" }, for: ALWAYS },
   { name: "tcpdump", has: { program: "tcpdump" }, for: ALWAYS },
+  { name: "strace", has: { program: "strace" }, for: ["tests"] },
   { name: "opensc", has: { program: "opensc-tool" }, for: ["tests"] },
   { name: "yubico-piv-tool", has: { program: "yubico-piv-tool" }, for: ["tests"] },
   { name: "age", has: { program: "age" }, for: ["tests"] },

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import vectors from "../../tests/vectors/replay_window.json" with { type: "json" };
 import { REPLAY_WINDOW } from "./choices.ts";
 import { ReplayWindow } from "./replay_window.ts";
+import { REJECT_AFTER_MESSAGES } from "./spec.ts";
 
 const W = REPLAY_WINDOW;
 /** Steps of a sequence: the counter, and whether it must be accepted. */
@@ -24,6 +26,17 @@ Deno.test("sequences: each number once, none older than the window", () => {
   }
 });
 
+for (const { source, steps } of vectors.sequences) {
+  Deno.test(`published sequence: ${source}`, () => {
+    const window = new ReplayWindow();
+    for (const { counter, taken } of steps.flatMap(countersOf)) {
+      // As a session does: the end of all counters is looked at before the window.
+      const accepted = counter < REJECT_AFTER_MESSAGES && window.accept(counter);
+      assert.equal(accepted, taken, `counter ${counter}`);
+    }
+  });
+}
+
 Deno.test("as a set of all numbers would decide", () => {
   const step = fc.oneof(
     fc.integer({ min: -W - 40, max: 40 }),
@@ -44,3 +57,24 @@ Deno.test("as a set of all numbers would decide", () => {
     }
   }));
 });
+
+type Step = (typeof vectors.sequences)[number]["steps"][number];
+
+/** The counters of one step of the file, in its order, for our window. */
+function countersOf(step: Step): { counter: number; taken: boolean }[] {
+  if (Array.isArray(step)) {
+    const [times, plus, taken] = step;
+    assert.ok(typeof plus === "number" && typeof taken === "boolean");
+    const base = times === "reject" ? REJECT_AFTER_MESSAGES : Number(times) * REPLAY_WINDOW;
+    return [{ counter: base + plus, taken }];
+  }
+  const [from, to] = [step.from, step.to].map(([times = 0, plus = 0]) =>
+    times * REPLAY_WINDOW + plus
+  );
+  assert.ok(from !== undefined && to !== undefined);
+  const by = Math.sign(to - from);
+  return Array.from(
+    { length: Math.abs(to - from) + 1 },
+    (_, index) => ({ counter: from + by * index, taken: step.accept }),
+  );
+}

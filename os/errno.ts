@@ -6,11 +6,13 @@ export const EIO = 5;
 export const EBADF = 9;
 export const EAGAIN = 11;
 export const EBUSY = 16;
+export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
 export const EPROTO = 71;
 export const EBADFD = 77;
 export const EMSGSIZE = 90;
+export const EOPNOTSUPP = 95;
 export const EAFNOSUPPORT = 97;
 export const EADDRINUSE = 98;
 export const EADDRNOTAVAIL = 99;
@@ -24,8 +26,10 @@ const NAMES: Readonly<Record<number, string>> = {
   [EIO]: "input/output error (EIO)",
   [EBADF]: "closed (EBADF)",
   [EBUSY]: "in use (EBUSY)",
+  [EEXIST]: "there already (EEXIST)",
   [ENODEV]: "no such device (ENODEV)",
   [EINVAL]: "invalid (EINVAL)",
+  [EOPNOTSUPP]: "not supported (EOPNOTSUPP)",
   [EAFNOSUPPORT]: "address family not supported (EAFNOSUPPORT)",
   [EADDRINUSE]: "address in use (EADDRINUSE)",
   [EADDRNOTAVAIL]: "address not available (EADDRNOTAVAIL)",

@@ -26,6 +26,9 @@ const library = Deno.dlopen("libc.so.6", {
   recvmsg: { parameters: ["i32", "buffer", "i32"], result: "i32" },
   recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
   clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
+  epoll_create1: { parameters: ["i32"], result: "i32" },
+  epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
+  setns: { parameters: ["i32", "i32"], result: "i32" },
   if_nametoindex: { parameters: ["buffer"], result: "u32" },
   __errno_location: { parameters: [], result: "pointer" },
 });
@@ -33,6 +36,7 @@ const library = Deno.dlopen("libc.so.6", {
 export const libc = library.symbols;
 
 /** fcntl.h, poll.h, sys/eventfd.h */
+export const O_RDONLY = 0;
 export const O_RDWR = 2;
 export const O_NONBLOCK = 0x800;
 export const O_CLOEXEC = 0x80000;

@@ -23,7 +23,8 @@ import { PollSet } from "./poll_set.ts";
 import { RouteWatch } from "./route_watch.ts";
 import { Sockets } from "./sockets.ts";
 import { deviceStatus } from "./status.ts";
-import { readMtu, Tun, TunGone, writeMtu } from "./tun.ts";
+import { Tun, TunGone, writeMtu } from "./tun.ts";
+import { TunPlace } from "./tun_place.ts";
 import { TunReader } from "./tun_reader.ts";
 import { TunWriter } from "./tun_writer.ts";
 import type { UdpSocket } from "./udp.ts";
@@ -59,6 +60,7 @@ export class DataPlane implements Outside {
   readonly #ownKeys: SecretMemory[] = [];
   readonly #device: Device;
   readonly #tun: Tun;
+  readonly #place: TunPlace;
   readonly #tunReader: TunReader;
   readonly #tunWriter: TunWriter;
   readonly #sockets: Sockets;
@@ -102,6 +104,7 @@ export class DataPlane implements Outside {
       this.#releaseKeys();
       throw error;
     }
+    this.#place = new TunPlace(this.#tun, this.#watch);
     const memory = this.#memory;
     this.#tunReader = new TunReader(this.#tun, { memory, target: this.#tunTarget() });
     this.#tunWriter = new TunWriter(this.#tun, { memory, notice: this.#notice });
@@ -327,7 +330,7 @@ export class DataPlane implements Outside {
     this.#watch?.drain();
     this.#sender.generation++;
     if (this.#options.announce) this.#announcements = ANNOUNCE_AFTER.map((ms) => this.#now + ms);
-    const mtu = readMtu(this.#tun.name);
+    const mtu = this.#place.mtu();
     if (mtu !== undefined && mtu > 0) this.#device.setMtu(Math.min(mtu, LARGEST_PACKET));
   }
 

@@ -5,6 +5,8 @@ import { Arena, FROM_TUN, READ_LIMIT, writeLong } from "./arena.ts";
 
 const TUNSETIFF = 0x400454can;
 const TUNSETOFFLOAD = 0x400454d0n;
+const TUNGETIFF = 0x800454d2n;
+const TUNGETDEVNETNS = 0x54e3n;
 const IFF_TUN = 0x0001;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
@@ -100,6 +102,21 @@ export class Tun {
     if (got > 0) return got;
     this.#checkGone(errno());
     return 0;
+  }
+
+  /** The name that the interface has now: it may have been given another. */
+  currentName(): string {
+    const request = new Uint8Array(IFREQ_LENGTH);
+    if (libc.ioctl(this.descriptor, TUNGETIFF, request) < 0) return this.name;
+    return new TextDecoder().decode(request.subarray(0, request.indexOf(0)));
+  }
+
+  /**
+   * A new descriptor of the network namespace in which the interface is now, which the caller closes;
+   * below 0 if the kernel doesn't say (before 5.2).
+   */
+  openNamespace(): number {
+    return libc.ioctlValue(this.descriptor, TUNGETDEVNETNS, 0n);
   }
 
   /** Starts a packet that is written in pieces. */

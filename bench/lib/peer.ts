@@ -32,6 +32,20 @@ export async function takePeer(): Promise<string> {
   return `${PACKAGE} ${await ownVersion()} (the installed one, which may lack the offloads)`;
 }
 
+/** The newest one that was fetched already, with its version; undefined if none was. Asks no network. */
+export async function fetchedPeer(): Promise<{ program: string; version: string } | undefined> {
+  for (const suite of SUITES) {
+    const home = `${cacheFolder()}/${suite}`;
+    try {
+      const version = (await Deno.readTextFile(`${home}/version`)).trim();
+      return { program: `${home}/root/usr/bin/${PACKAGE}`, version };
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  return undefined;
+}
+
 async function fetchFrom(suite: string): Promise<{ folder: string; version: string }> {
   const home = `${cacheFolder()}/${suite}`;
   const known = `${home}/version`;

@@ -55,9 +55,9 @@ labTest(
       [Deno.execPath(), "run", "-A", "--cached-only", "--no-check", script, `${STARTS}`],
     );
     assert.match(stdout, /^\{/, stderr);
-    const { before, after, codes, slowest, median } = JSON.parse(stdout);
+    const { before, after, codes, stops } = JSON.parse(stdout);
     console.log(
-      `${STARTS} starts: stopped in ${median.toFixed(0)} ms, at most ${slowest.toFixed(0)} ms; ` +
+      `${STARTS} starts: stopped in (ms) ${JSON.stringify(stops)}; ` +
         `${before.mappings} mappings before, ${after.mappings} after`,
     );
     assert.deepEqual([after.descriptors, after.locked], [before.descriptors, before.locked]);
@@ -66,7 +66,10 @@ labTest(
     // The allocators keep some; one for each start would be a leak.
     assert.ok(after.mappings - before.mappings < STARTS / 2);
     assert.deepEqual(codes, ["EIO", "EADDRINUSE"]);
-    // 100 ms on a machine that has nothing else to do; the bound must hold on any.
-    assert.ok(median < 1000, `${median} ms`);
+    // Told to stop, a worker is gone within 100 ms, whatever it is at. Other work on this machine can
+    // only make it later, so it is the best of many that is judged.
+    for (const [at, { fastest }] of Object.entries<{ fastest: number }>(stops)) {
+      assert.ok(fastest < 100, `${at}: ${fastest} ms`);
+    }
   },
 );

@@ -1,10 +1,13 @@
 /** WireGuard interfaces in the lab, ours and the stock one, both driven by the stock `wg`. */
 import { fileURLToPath } from "node:url";
+import { fetchedPeer } from "../../bench/lib/peer.ts";
 import type { Lab } from "../lab/lab.ts";
 import type { Machine, Running } from "../lab/machine.ts";
+import { labTest } from "../lab/needs.ts";
 
 /**
- * `ours-portable` does without libcrypto; `ours-collecting` runs under a garbage collection each
+ * `wireguard-go` is the machine's own, of 2022 on Debian 12; `wireguard-go-newest` the one that benches
+ * fetch, which has the offloads. `ours-portable` does without libcrypto; `ours-collecting` runs under a garbage collection each
  * time that the worker waits, and some while it receives; the kernel of `ours-refusing` refuses to
  * send, in the ways that kernels do.
  */
@@ -13,11 +16,24 @@ export type Implementation =
   | "ours-portable"
   | "ours-collecting"
   | "ours-refusing"
-  | "wireguard-go";
+  | "wireguard-go"
+  | "wireguard-go-newest";
 
 export interface KeyPair {
   readonly privateKey: string;
   readonly publicKey: string;
+}
+
+const newest = await fetchedPeer();
+
+/** A test between these ends; skipped with the reason in its name where one of them isn't to be had. */
+export function endsTest(
+  ends: readonly Implementation[],
+  name: string,
+  run: () => Promise<void>,
+): void {
+  if (newest !== undefined || !ends.includes("wireguard-go-newest")) labTest(name, run);
+  else Deno.test.ignore(`${name} (skipped: not fetched yet; any bench fetches it)`, () => {});
 }
 
 const MAIN = fileURLToPath(import.meta.resolve("../../main.ts"));
@@ -153,7 +169,7 @@ export async function twoMachines(lab: Lab): Promise<{ a: Machine; b: Machine }>
 
 /** The stock one greets us with a banner; what the refused one says is a test's to read. */
 function errorsOf(implementation: Implementation): "null" | "piped" | "inherit" {
-  if (implementation === "wireguard-go") return "null";
+  if (implementation.startsWith("wireguard-go")) return "null";
   return implementation === "ours-refusing" ? "piped" : "inherit";
 }
 
@@ -161,6 +177,9 @@ function argvOf(implementation: Implementation): readonly string[] {
   switch (implementation) {
     case "wireguard-go":
       return ["wireguard-go", "-f", "wg0"];
+    case "wireguard-go-newest":
+      if (newest === undefined) throw new Error("Cannot start it: use `endsTest`");
+      return [newest.program, "-f", "wg0"];
     case "ours-collecting":
       return [...WITH_WORKER, "collecting_worker.ts", "wg0", "--foreground"];
     case "ours-refusing":

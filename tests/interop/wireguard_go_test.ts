@@ -2,18 +2,30 @@
 import assert from "node:assert/strict";
 import { Lab } from "../lab/lab.ts";
 import { labTest } from "../lab/needs.ts";
-import { fetchedSum, newKeys, ourProcesses, OURS, pair, until, WireguardEnd } from "./wireguard.ts";
+import {
+  endsTest,
+  fetchedSum,
+  newKeys,
+  ourProcesses,
+  OURS,
+  pair,
+  until,
+  WireguardEnd,
+} from "./wireguard.ts";
 
 const COMBINATIONS = [
   { a: "ours", b: "wireguard-go" },
   { a: "wireguard-go", b: "ours" },
   { a: "ours", b: "ours" },
   { a: "ours-portable", b: "wireguard-go" },
+  { a: "ours", b: "wireguard-go-newest" },
+  { a: "wireguard-go-newest", b: "ours" },
 ] as const;
 
 for (const { a: from, b: to } of COMBINATIONS) {
   for (const outside of [4, 6] as const) {
-    labTest(
+    endsTest(
+      [from, to],
       `${from} calls ${to} over IPv${outside}: IPv4 and IPv6 inside, counters agree`,
       async () => {
         await using lab = await Lab.open();
@@ -36,7 +48,8 @@ for (const { a: from, b: to } of COMBINATIONS) {
     );
   }
 
-  labTest(
+  endsTest(
+    [from, to],
     `${from} and ${to}: a preshared key is needed once set; setting it keeps the session`,
     async () => {
       await using lab = await Lab.open();
@@ -70,7 +83,8 @@ for (const { a: from, b: to } of COMBINATIONS) {
     },
   );
 
-  labTest(
+  endsTest(
+    [from, to],
     `${from} and ${to}: either side moves to another address and port, the tunnel goes on`,
     async () => {
       await using lab = await Lab.open();
@@ -89,7 +103,7 @@ for (const { a: from, b: to } of COMBINATIONS) {
     },
   );
 
-  labTest(`${from} and ${to}: 50 MB each way arrive unchanged`, async () => {
+  endsTest([from, to], `${from} and ${to}: 50 MB each way arrive unchanged`, async () => {
     await using lab = await Lab.open();
     const { a, b } = await pair(lab, { a: from, b: to });
     assert.ok(await a.ping("10.7.0.2"), "so that b knows where a is");
@@ -103,7 +117,7 @@ for (const { a: from, b: to } of COMBINATIONS) {
     for (const leg of legs) assert.equal(await fetchedSum({ ...leg, file }), sum);
   });
 
-  labTest(`${from} and ${to}: another private key under way`, async () => {
+  endsTest([from, to], `${from} and ${to}: another private key under way`, async () => {
     await using lab = await Lab.open();
     const { a, b } = await pair(lab, { a: from, b: to });
     assert.ok(await a.ping("10.7.0.2"));

@@ -1,8 +1,12 @@
 /** The role `token`: cards and what they carry, from the command line. */
-import { CardGarbledError, CardGoneError, CardSilentError } from "./apdu/channel.ts";
+import {
+  CardGarbledError,
+  CardGoneError,
+  CardRefusedError,
+  CardSilentError,
+} from "./apdu/channel.ts";
 import { CommandError, UsageError } from "./cli/errors.ts";
 import { PcscError } from "./pcsc/types.ts";
-import { PivRefusedError } from "./piv/client_types.ts";
 
 type Command = (args: string[]) => Promise<number>;
 
@@ -79,10 +83,10 @@ function isExpected(error: unknown): error is Error {
   const kinds = [
     CardGarbledError,
     CardGoneError,
+    CardRefusedError,
     CardSilentError,
     CommandError,
     PcscError,
-    PivRefusedError,
     RangeError,
   ];
   return kinds.some((kind) => error instanceof kind);

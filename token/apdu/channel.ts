@@ -1,3 +1,12 @@
+/** How one exchange differs from the channel's others. */
+export interface TransmitOptions {
+  /**
+   * How long this answer may take in milliseconds, where that is more than the channel's own bound:
+   * a card that makes an RSA key, or waits for a touch, works much longer than for anything else.
+   */
+  readonly answerMs?: number;
+}
+
 /** Whatever carries command APDUs to one card and brings its answers back. */
 export interface CardChannel {
   /**
@@ -6,7 +15,7 @@ export interface CardChannel {
    * @throws {CardGoneError} when the card or its reader is no longer there.
    * @throws {CardSilentError} when no answer came within the channel's bound.
    */
-  transmit(command: Uint8Array): Promise<Uint8Array>;
+  transmit(command: Uint8Array, options?: TransmitOptions): Promise<Uint8Array>;
 }
 
 /** The card was pulled, was reset by somebody else, or its reader vanished. */
@@ -22,4 +31,16 @@ export class CardSilentError extends Error {
 /** The card answered what no card may answer (too short, cut or malformed data). */
 export class CardGarbledError extends Error {
   override readonly name = "CardGarbledError";
+}
+
+/** The card refused a command, and no caller's value stands for the refusal. */
+export class CardRefusedError extends Error {
+  override readonly name: string = "CardRefusedError";
+  /** The status word. */
+  readonly sw: number;
+
+  constructor(message: string, sw: number) {
+    super(message);
+    this.sw = sw;
+  }
 }

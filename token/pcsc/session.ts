@@ -2,7 +2,12 @@
  * One card, held exclusively. No caller waits longer than the bound: a call that does not come back
  * is abandoned with its memory, and its connection is given back whenever it returns.
  */
-import { CardGarbledError, CardGoneError, CardSilentError } from "../apdu/channel.ts";
+import {
+  CardGarbledError,
+  CardGoneError,
+  CardSilentError,
+  type TransmitOptions,
+} from "../apdu/channel.ts";
 import { PcscContext } from "./context.ts";
 import { pcscError } from "./faults.ts";
 import { finish, pcsc } from "./library.ts";
@@ -13,6 +18,9 @@ import { CODE, DISPOSITION, PROTOCOL, SHARE_EXCLUSIVE } from "./winscard.ts";
 import { within } from "./within.ts";
 
 const DEFAULT_TIMEOUT_MS = 5000;
+
+/** No answer is waited for longer, whoever asks; a card that needs more is as good as silent. */
+export const LONGEST_ANSWER_MS = 120_000;
 
 /** Largest command and response: extended length (ISO 7816-4) and the status word. */
 const LONGEST_COMMAND = 65_544;
@@ -128,11 +136,12 @@ class Session implements CardSession {
     });
   }
 
-  async transmit(command: Uint8Array): Promise<Uint8Array> {
+  async transmit(command: Uint8Array, options: TransmitOptions = {}): Promise<Uint8Array> {
     if (command.length < 4 || command.length > LONGEST_COMMAND) {
       throw new RangeError(`Cannot send a command of ${command.length} bytes to a card`);
     }
-    return await this.#inTurn(() => this.#exchange(command));
+    const boundMs = Math.min(LONGEST_ANSWER_MS, Math.max(this.#timeoutMs, options.answerMs ?? 0));
+    return await this.#inTurn(() => this.#exchange(command, boundMs));
   }
 
   reset(): Promise<void> {
@@ -145,7 +154,7 @@ class Session implements CardSession {
         DISPOSITION.reset,
         protocol,
       );
-      await this.#await(call, { memory: protocol });
+      await this.#await(call, { boundMs: this.#timeoutMs, memory: protocol });
       this.#sendHeader[0] = protocol[0] ?? 0n;
     });
   }
@@ -162,7 +171,7 @@ class Session implements CardSession {
     );
   }
 
-  async #exchange(command: Uint8Array): Promise<Uint8Array> {
+  async #exchange(command: Uint8Array, boundMs: number): Promise<Uint8Array> {
     this.#send.set(command);
     this.#received[0] = BigInt(this.#receive.length);
     // PINs go out here and shared secrets come in.
@@ -180,7 +189,7 @@ class Session implements CardSession {
       this.#received,
     );
     try {
-      await this.#await(call, { late: wipe });
+      await this.#await(call, { boundMs, late: wipe });
       const length = Number(this.#received[0]);
       if (length === 0) {
         // So vpcd's driver reports a card that was pulled in the middle of a command.
@@ -209,21 +218,22 @@ class Session implements CardSession {
   /** Waits for a call, but no longer than the bound, and not for a card that is gone. */
   async #await(
     start: Promise<bigint>,
-    options: { late?: () => void; memory?: object },
+    options: { boundMs: number; late?: () => void; memory?: object },
   ): Promise<void> {
+    const { boundMs } = options;
     const call = finish(start, { session: this, ...options });
     this.#call = call;
     call.then(() => this.#call = undefined);
     const interrupted = new Promise<number>((resolve) => {
       this.#interrupt = () => resolve(CODE.removedCard);
     });
-    const code = await within(this.#timeoutMs, Promise.race([call, interrupted]));
+    const code = await within(boundMs, Promise.race([call, interrupted]));
     this.#interrupt = undefined;
     if (this.#call !== undefined) call.then(() => options.late?.());
     if (code === CODE.ok) return;
     if (code === undefined) {
       this.#over ??= "silent";
-      throw silence(this.#timeoutMs);
+      throw silence(boundMs);
     }
     this.#over ??= "gone";
     throw gone(code);

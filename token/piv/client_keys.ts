@@ -5,11 +5,19 @@ import { SW } from "../apdu/status.ts";
 import { concat, encodeTlv, parseTlvs, readTlv, type Tlv } from "../apdu/tlv.ts";
 import { garbled, refusal } from "./client_errors.ts";
 import { exchange } from "./client_exchange.ts";
-import type { KeyMetadata, NewKeyOptions } from "./client_types.ts";
+import type {
+  ImportedKeyOptions,
+  KeyMetadata,
+  NewKeyOptions,
+  PinFacts,
+  RsaSecret,
+} from "./client_types.ts";
 import {
+  ANSWER_MS,
   IMPORT_TAG,
   KEY_ORIGIN,
   METADATA_TAG,
+  type PinReference,
   PIV_ALGORITHM,
   PIV_INS,
   type PivAlgorithm,
@@ -23,17 +31,18 @@ export async function generateKey(
   slot: number,
   options: NewKeyOptions,
 ): Promise<Uint8Array> {
-  const { algorithm, pinPolicy } = options;
+  const { algorithm } = options;
   const control = encodeTlv(
     TLV_TAG.generateControl,
     concat(
       encodeTlv(TLV_TAG.generateAlgorithm, Uint8Array.of(algorithm)),
-      policy(pinPolicy),
+      policies(options),
     ),
   );
   const { data, sw } = await exchange(
     channel,
     command({ ins: PIV_INS.generateAsymmetric, p2: slot }, { data: control, ne: 256 }),
+    isRsa(algorithm) ? { answerMs: ANSWER_MS.generateRsa } : {},
   );
   if (sw !== SW.OK) throw refusal(`generate a key in slot ${slot.toString(16)}`, sw);
   const template = readTlv(data, 0);
@@ -44,20 +53,16 @@ export async function generateKey(
   return key;
 }
 
-/** Puts a key on the card that was made elsewhere: P-256, Ed25519 or X25519, 32 bytes. */
+/** Puts a key on the card that was made elsewhere: P-256, Ed25519, X25519 or RSA-2048. */
 export async function importKey(
   channel: CardChannel,
   slot: number,
-  options: NewKeyOptions & { secret: Uint8Array },
+  options: ImportedKeyOptions,
 ): Promise<void> {
-  const { algorithm, pinPolicy, secret } = options;
-  const tag = importTag(algorithm);
-  if (tag === undefined || secret.length !== 32) {
-    throw new RangeError(`Cannot import a key of ${secret.length} bytes for ${algorithm}`);
-  }
-  const part = encodeTlv(tag, secret);
-  const data = concat(part, policy(pinPolicy));
-  part.fill(0);
+  const { algorithm, secret } = options;
+  const parts = importParts(algorithm, secret).map(([tag, value]) => encodeTlv(tag, value));
+  const data = concat(...parts, policies(options));
+  for (const part of parts) part.fill(0);
   try {
     const { sw } = await exchange(
       channel,
@@ -69,14 +74,26 @@ export async function importKey(
   }
 }
 
+/**
+ * A certificate in DER in which the card says that it made the key of a slot (Yubico's ATTEST).
+ * `undefined`: the key is none that the card made, or the card has no such command.
+ */
+export async function attest(channel: CardChannel, slot: number): Promise<Uint8Array | undefined> {
+  const { data, sw } = await exchange(
+    channel,
+    command({ ins: YUBICO_INS.attest, p1: slot }, { ne: 256 }),
+  );
+  return sw === SW.OK && data.length > 0 ? data : undefined;
+}
+
 /** Signs: P-256 over a hash (DER comes back), Ed25519 over a message, RSA over a padded block. */
 export function sign(
   channel: CardChannel,
   slot: number,
-  request: { algorithm: PivAlgorithm; input: Uint8Array },
+  request: { algorithm: PivAlgorithm; input: Uint8Array; answerMs?: number },
 ): Promise<Uint8Array> {
   return useKey(channel, slot, {
-    algorithm: request.algorithm,
+    ...request,
     member: encodeTlv(TLV_TAG.challenge, request.input),
     doing: `sign with the key in slot ${slot.toString(16)}`,
   });
@@ -89,10 +106,10 @@ export function sign(
 export async function agree(
   channel: CardChannel,
   slot: number,
-  request: { algorithm: PivAlgorithm; peer: Uint8Array },
+  request: { algorithm: PivAlgorithm; peer: Uint8Array; answerMs?: number },
 ): Promise<Uint8Array> {
   const result = await useKey(channel, slot, {
-    algorithm: request.algorithm,
+    ...request,
     member: encodeTlv(TLV_TAG.exponentiation, request.peer),
     doing: `agree on a key with slot ${slot.toString(16)}`,
   });
@@ -128,12 +145,28 @@ export async function metadata(
   };
 }
 
+/** A PIN's or PUK's facts; `undefined` on cards that tell none. */
+export async function pinFacts(
+  channel: CardChannel,
+  reference: PinReference,
+): Promise<PinFacts | undefined> {
+  const { data, sw } = await exchange(
+    channel,
+    command({ ins: YUBICO_INS.getMetadata, p2: reference }, { ne: 256 }),
+  );
+  const list = sw === SW.OK ? parseTlvs(data) : undefined;
+  const [tries, triesLeft] = valueOf(list, METADATA_TAG.retries) ?? [];
+  const isDefault = valueOf(list, METADATA_TAG.isDefault)?.[0];
+  if (tries === undefined || triesLeft === undefined || isDefault === undefined) return undefined;
+  return { isDefault: isDefault === 1, tries, triesLeft };
+}
+
 async function useKey(
   channel: CardChannel,
   slot: number,
-  request: { algorithm: number; member: Uint8Array; doing: string },
+  request: { algorithm: number; member: Uint8Array; doing: string; answerMs?: number },
 ): Promise<Uint8Array> {
-  const { algorithm, member, doing } = request;
+  const { algorithm, member, doing, answerMs } = request;
   const asked = encodeTlv(TLV_TAG.response, new Uint8Array(0));
   const { data, sw } = await exchange(
     channel,
@@ -141,6 +174,7 @@ async function useKey(
       data: encodeTlv(TLV_TAG.dynamicAuthentication, concat(asked, member)),
       ne: 256,
     }),
+    answerMs === undefined ? {} : { answerMs },
   );
   if (sw !== SW.OK) throw refusal(doing, sw);
   // Every copy but the one returned is wiped: it may be a shared secret.
@@ -175,21 +209,49 @@ function valueOf(list: readonly Tlv[] | undefined, tag: number): Uint8Array | un
   return list?.find((one) => one.tag === tag)?.value;
 }
 
-function policy(pinPolicy: number | undefined): Uint8Array {
-  return pinPolicy === undefined
-    ? new Uint8Array(0)
-    : encodeTlv(TLV_TAG.pinPolicy, Uint8Array.of(pinPolicy));
+function policies({ pinPolicy, touchPolicy }: NewKeyOptions): Uint8Array {
+  const item = (tag: number, value: number | undefined) =>
+    value === undefined ? new Uint8Array(0) : encodeTlv(tag, Uint8Array.of(value));
+  return concat(item(TLV_TAG.pinPolicy, pinPolicy), item(TLV_TAG.touchPolicy, touchPolicy));
 }
 
-function importTag(algorithm: PivAlgorithm): number | undefined {
-  switch (algorithm) {
-    case PIV_ALGORITHM.eccP256:
-      return IMPORT_TAG.eccScalar;
-    case PIV_ALGORITHM.ed25519:
-      return IMPORT_TAG.ed25519;
-    case PIV_ALGORITHM.x25519:
-      return IMPORT_TAG.x25519;
-    default:
-      return undefined;
-  }
+function isRsa(algorithm: PivAlgorithm): boolean {
+  return algorithm === PIV_ALGORITHM.rsa1024 || algorithm === PIV_ALGORITHM.rsa2048;
 }
+
+/** The tags and values of a private key. */
+function importParts(
+  algorithm: PivAlgorithm,
+  secret: Uint8Array | RsaSecret,
+): [tag: number, value: Uint8Array][] {
+  if (!(secret instanceof Uint8Array)) {
+    const { p, q, dp, dq, qinv } = secret;
+    const half = RSA_HALF_BYTES.get(algorithm);
+    if ([p, q, dp, dq, qinv].some(({ length }) => length !== half)) {
+      throw new RangeError(`Cannot import an RSA key of ${p.length} bytes a part as ${algorithm}`);
+    }
+    return [
+      [IMPORT_TAG.rsaP, p],
+      [IMPORT_TAG.rsaQ, q],
+      [IMPORT_TAG.rsaDp, dp],
+      [IMPORT_TAG.rsaDq, dq],
+      [IMPORT_TAG.rsaQinv, qinv],
+    ];
+  }
+  const tag = CURVE_TAGS.get(algorithm);
+  if (tag === undefined || secret.length !== 32) {
+    throw new RangeError(`Cannot import a key of ${secret.length} bytes for ${algorithm}`);
+  }
+  return [[tag, secret]];
+}
+
+const RSA_HALF_BYTES: ReadonlyMap<PivAlgorithm, number> = new Map([
+  [PIV_ALGORITHM.rsa1024, 64],
+  [PIV_ALGORITHM.rsa2048, 128],
+]);
+
+const CURVE_TAGS: ReadonlyMap<PivAlgorithm, number> = new Map([
+  [PIV_ALGORITHM.eccP256, IMPORT_TAG.eccScalar],
+  [PIV_ALGORITHM.ed25519, IMPORT_TAG.ed25519],
+  [PIV_ALGORITHM.x25519, IMPORT_TAG.x25519],
+]);

@@ -7,7 +7,15 @@ import { concat, encodeTlv, findTlv } from "../apdu/tlv.ts";
 import { garbled, refusal } from "./client_errors.ts";
 import { exchange } from "./client_exchange.ts";
 import { metadata } from "./client_keys.ts";
-import { KEY_REFERENCE, PIV_ALGORITHM, PIV_INS, TLV_TAG } from "./constants.ts";
+import {
+  KEY_REFERENCE,
+  PIV_ALGORITHM,
+  PIV_INS,
+  type PivAlgorithm,
+  SET_MANAGEMENT_KEY,
+  TLV_TAG,
+  YUBICO_INS,
+} from "./constants.ts";
 
 /** What every card leaves the factory with (SP 800-73 names none; Yubico and others use this). */
 export const FACTORY_MANAGEMENT_KEY: Uint8Array = Uint8Array.from(
@@ -41,6 +49,31 @@ export async function authenticateManagement(
     if (await prove(channel, { ...options, algorithm })) return true;
   }
   return false;
+}
+
+/**
+ * Puts another management key in the place of the proven one (Yubico's SET MANAGEMENT KEY). The
+ * caller wipes `key`.
+ */
+export async function setManagementKey(
+  channel: CardChannel,
+  options: { algorithm: PivAlgorithm; key: Uint8Array; touch?: boolean },
+): Promise<void> {
+  const { algorithm, key, touch } = options;
+  if (CIPHERS.get(algorithm)?.keyBytes !== key.length) {
+    throw new RangeError(`Cannot use ${key.length} bytes as a management key of ${algorithm}`);
+  }
+  const data = concat(Uint8Array.of(algorithm, KEY_REFERENCE.management, key.length), key);
+  const { p1, touch: withTouch, noTouch } = SET_MANAGEMENT_KEY;
+  try {
+    const { sw } = await exchange(
+      channel,
+      command({ ins: YUBICO_INS.setManagementKey, p1, p2: touch ? withTouch : noTouch }, { data }),
+    );
+    if (sw !== SW.OK) throw refusal("set the management key", sw);
+  } finally {
+    data.fill(0);
+  }
 }
 
 async function prove(

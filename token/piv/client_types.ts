@@ -1,5 +1,6 @@
 /** What the PIV client answers. States that a holder can cause are values; see `client.ts`. */
-import type { PinPolicy, PivAlgorithm } from "./constants.ts";
+import { CardRefusedError } from "../apdu/channel.ts";
+import type { PinPolicy, PinReference, PivAlgorithm, TouchPolicy } from "./constants.ts";
 
 /** How a comparison of a PIN or PUK ended. */
 export type PinResult =
@@ -26,20 +27,40 @@ export interface KeyMetadata {
   readonly publicKey?: Uint8Array;
 }
 
+/** What the card tells of a PIN or PUK itself (Yubico's GET METADATA); asking spends no try. */
+export interface PinFacts {
+  /** Still the one from the factory. */
+  readonly isDefault: boolean;
+  /** Tries after a right one, and now. */
+  readonly tries: number;
+  readonly triesLeft: number;
+}
+
+/** A PIN that a holder can have: the PIV application's, or the card's global one. */
+export type HolderPin = Extract<PinReference, 0x00 | 0x80>;
+
 /** Options for a new key. */
 export interface NewKeyOptions {
   readonly algorithm: PivAlgorithm;
   readonly pinPolicy?: PinPolicy;
+  readonly touchPolicy?: TouchPolicy;
 }
 
-/** The card refused a command, and no caller's value fits. */
-export class PivRefusedError extends Error {
-  override readonly name = "PivRefusedError";
-  /** The status word. */
-  readonly sw: number;
+/** An RSA key's private parts (Yubico's IMPORT KEY), each half as long as the modulus. */
+export interface RsaSecret {
+  readonly p: Uint8Array;
+  readonly q: Uint8Array;
+  readonly dp: Uint8Array;
+  readonly dq: Uint8Array;
+  readonly qinv: Uint8Array;
+}
 
-  constructor(message: string, sw: number) {
-    super(message);
-    this.sw = sw;
-  }
+/** A private key to put on a card: 32 bytes for the curves; the caller wipes it. */
+export interface ImportedKeyOptions extends NewKeyOptions {
+  readonly secret: Uint8Array | RsaSecret;
+}
+
+/** The PIV application refused a command, and no caller's value fits. */
+export class PivRefusedError extends CardRefusedError {
+  override readonly name = "PivRefusedError";
 }

@@ -219,11 +219,20 @@ export type PinPolicy = typeof PIN_POLICY[keyof typeof PIN_POLICY];
 /** Yubico: whether a key needs a touch. */
 export const TOUCH_POLICY = { default: 0, never: 1, always: 2, cached: 3 } as const;
 
+/** One of {@linkcode TOUCH_POLICY}. */
+export type TouchPolicy = typeof TOUCH_POLICY[keyof typeof TOUCH_POLICY];
+
 /** Yubico GET METADATA, tag 03: where a key came from. */
 export const KEY_ORIGIN = { generated: 1, imported: 2 } as const;
 
 /** 73-2 section 2.4.3: a PIN is 6 to 8 characters, padded with FF to 8 bytes. */
 export const PIN_LENGTH = { shortest: 6, longest: 8, padding: 0xff } as const;
+
+/** Yubico: the first firmware (major, minor) with Ed25519 and X25519. */
+export const CURVE25519_SINCE = [5, 7] as const;
+
+/** Yubico: P1 of SET MANAGEMENT KEY is FF; P2 asks for a touch at each use, or not. */
+export const SET_MANAGEMENT_KEY = { p1: 0xff, touch: 0xfe, noTouch: 0xff } as const;
 
 /** 73-1 table 7 with extended buffers: the largest object that stock cards and tools both take. */
 export const LARGEST_OBJECT = 3052;
@@ -235,3 +244,9 @@ export const LARGEST_OBJECT = 3052;
  * uses. Stock cards of Yubico accept any tag of three bytes that begins with 5F.
  */
 export const OWN_OBJECT_RANGE = { first: 0x5f4000, last: 0x5f40ff } as const;
+
+/**
+ * How long a card may work on one command, in milliseconds, beyond what others take: making an RSA
+ * key is a search (cards take 5 to 40 s, some a minute); a touch is waited for 15 s by the card.
+ */
+export const ANSWER_MS = { generateRsa: 90_000, touch: 20_000 } as const;

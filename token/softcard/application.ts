@@ -4,6 +4,8 @@ import type { CardScript } from "./memory.ts";
 
 /** One application of the card: it gets whole commands, after chaining, and gives whole answers. */
 export interface CardApplication {
+  /** A class that it takes beside the interindustry one (ISO 7816-4 section 5.4.1: 80 to FE). */
+  readonly proprietaryClass?: number;
   /** Whether SELECT with this identifier (full, or cut on the right) means this application. */
   answersTo(aid: Uint8Array): boolean;
   /** What SELECT answers. Selecting the selected application again leaves its security as it is. */

@@ -5,9 +5,12 @@ import { concat } from "../apdu/tlv.ts";
 import { PIV_INS } from "../piv/constants.ts";
 import { type CardApplication, status } from "./application.ts";
 import type { CardCrypto } from "./crypto.ts";
+import { completeCard } from "./factory.ts";
 import { CardMemory, type CardScript } from "./memory.ts";
+import { OpenPgpApplication } from "./openpgp/openpgp_application.ts";
 import { PivApplication } from "./piv/piv_application.ts";
 import type { CardState } from "./state.ts";
+import { PurseApplication } from "./stored_value/purse_application.ts";
 
 /** Longest command data, chained or extended: the largest object with its wrapping, and room. */
 const LONGEST_COMMAND = 4096;
@@ -20,13 +23,17 @@ export class SoftCard {
   readonly #memory: CardMemory;
   readonly #applications: readonly CardApplication[];
   #selected: CardApplication | undefined;
-  #chain: { ins: number; p1: number; p2: number; data: Uint8Array } | undefined;
+  #chain: { cla: number; ins: number; p1: number; p2: number; data: Uint8Array } | undefined;
   /** What GET RESPONSE still has to fetch. */
   #rest: ResponseApdu | undefined;
 
   constructor(state: CardState, crypto: CardCrypto) {
-    this.#memory = new CardMemory(state);
-    this.#applications = [new PivApplication(this.#memory, crypto)];
+    this.#memory = new CardMemory(completeCard(state, crypto));
+    this.#applications = [
+      new PivApplication(this.#memory, crypto),
+      new OpenPgpApplication(this.#memory, crypto),
+      new PurseApplication(this.#memory, crypto),
+    ];
     this.powerUp();
   }
 
@@ -51,12 +58,15 @@ export class SoftCard {
   *transmit(raw: Uint8Array): CardScript<Uint8Array> {
     const apdu = parseCommand(raw);
     if (typeof apdu === "string") return this.#abort(SW.WRONG_LENGTH);
-    if ((apdu.cla & ~CLA_CHAINING) !== 0) return this.#abort(SW.CLA_NOT_SUPPORTED);
+    const cla = apdu.cla & ~CLA_CHAINING;
+    if (cla !== 0 && cla !== this.#selected?.proprietaryClass) {
+      return this.#abort(SW.CLA_NOT_SUPPORTED);
+    }
     if (apdu.ins === PIV_INS.getResponse) return this.#getResponse(apdu);
     this.#rest = undefined;
     const whole = this.#assemble(apdu);
     if (typeof whole === "number") return encodeResponse(whole);
-    const answer = whole.ins === PIV_INS.select
+    const answer = whole.cla === 0 && whole.ins === PIV_INS.select
       ? this.#select(whole)
       : yield* this.#dispatch(whole);
     return this.#send(answer, apdu.ne);
@@ -72,12 +82,13 @@ export class SoftCard {
   #assemble(apdu: CommandApdu): CommandApdu | number {
     const open = this.#chain;
     this.#chain = undefined;
-    const continues = open !== undefined && open.ins === apdu.ins && open.p1 === apdu.p1 &&
-      open.p2 === apdu.p2;
+    const cla = apdu.cla & ~CLA_CHAINING;
+    const continues = open !== undefined && open.cla === cla && open.ins === apdu.ins &&
+      open.p1 === apdu.p1 && open.p2 === apdu.p2;
     const data = continues ? concat(open.data, apdu.data) : apdu.data;
     if (data.length > LONGEST_COMMAND) return SW.WRONG_LENGTH;
-    if ((apdu.cla & CLA_CHAINING) === 0) return { ...apdu, data };
-    this.#chain = { ins: apdu.ins, p1: apdu.p1, p2: apdu.p2, data };
+    if (cla === apdu.cla) return { ...apdu, data };
+    this.#chain = { cla, ins: apdu.ins, p1: apdu.p1, p2: apdu.p2, data };
     return SW.OK;
   }
 

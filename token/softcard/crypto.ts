@@ -53,11 +53,3 @@ export interface CardCrypto {
    */
   agree(algorithm: PivAlgorithm, secret: Uint8Array, peer: Uint8Array): Uint8Array | undefined;
 }
-
-/** Compares in a time that depends on the lengths only. */
-export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  let difference = 0;
-  for (let i = 0; i < a.length; i++) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);
-  return difference === 0;
-}

@@ -2,6 +2,8 @@
 import { KEY_REFERENCE, OBJECT_TAG } from "../piv/constants.ts";
 import { type Attester, makeAttester } from "./attestation.ts";
 import type { CardCrypto, KdfCost } from "./crypto.ts";
+import { DEFAULT_TRIES } from "./limits.ts";
+import { factoryOpenPgp } from "./openpgp/factory.ts";
 import { cardCapabilityContainer, cardHolderUniqueId } from "./piv/identity.ts";
 import { pinBlock } from "./piv/pin_format.ts";
 import type { CardState, PivState, Reference, StoredObject } from "./state.ts";
@@ -11,8 +13,6 @@ import { KDF_COST, vaultOf, wrapMasterKey } from "./vault.ts";
 export const DEFAULT_PIN = "123456";
 /** The factory's PUK. */
 export const DEFAULT_PUK = "12345678";
-/** Tries of a PIN and of a PUK. */
-export const DEFAULT_TRIES = 3;
 
 /** The factory's management key: 24 bytes, for 3DES and for AES-192. */
 export const DEFAULT_MANAGEMENT_KEY: Uint8Array = Uint8Array.from(
@@ -41,7 +41,14 @@ export function factoryCard(options: FactoryOptions & { readonly serial?: number
   const drawn = new DataView(options.crypto.randomBytes(4).slice().buffer).getUint32(0);
   // Eight decimal digits, as printed on a key.
   const serial = options.serial ?? 10_000_000 + drawn % 90_000_000;
-  return { serial, piv: factoryPiv(options) };
+  const { crypto, cost = KDF_COST } = options;
+  return { serial, piv: factoryPiv(options), openPgp: factoryOpenPgp({ crypto, cost }) };
+}
+
+/** Gives a card that was made before there were other applications than PIV what it lacks. */
+export function completeCard(state: CardState, crypto: CardCrypto): CardState {
+  if (state.openPgp !== undefined) return state;
+  return { ...state, openPgp: factoryOpenPgp({ crypto, cost: state.piv.pin.cost }) };
 }
 
 /**

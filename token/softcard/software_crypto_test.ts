@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { equalBytes } from "./crypto.ts";
 import { softwareCrypto } from "./software_crypto.ts";
 
 Deno.test("one block of each cipher: NIST SP 800-67 and FIPS 197 examples", () => {
@@ -50,12 +49,6 @@ Deno.test("scrypt: RFC 7914 section 12, first 32 bytes", () => {
     { N: 1024, r: 8, p: 16 },
   );
   assert.deepEqual(key, hex("fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b373162"));
-});
-
-Deno.test("bytes are equal only when all are", () => {
-  assert.ok(equalBytes(Uint8Array.of(1, 2), Uint8Array.of(1, 2)));
-  assert.ok(!equalBytes(Uint8Array.of(1, 2), Uint8Array.of(1, 3)));
-  assert.ok(!equalBytes(Uint8Array.of(1, 2), Uint8Array.of(1, 2, 3)));
 });
 
 function hex(digits: string): Uint8Array {

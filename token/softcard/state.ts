@@ -1,5 +1,7 @@
 import type { BlockAlgorithm, KdfCost } from "./crypto.ts";
 import type { PinPolicy, PivAlgorithm } from "../piv/constants.ts";
+import type { OpenPgpState } from "./openpgp/state.ts";
+import type { PurseState } from "./stored_value/state.ts";
 
 /**
  * All that a card remembers without power. Every value is immutable: a command makes a new state,
@@ -9,6 +11,10 @@ export interface CardState {
   /** Printed on a real card: 32 bits, unsigned. */
   readonly serial: number;
   readonly piv: PivState;
+  /** Absent in cards that were made before there was this application: they get one with power. */
+  readonly openPgp?: OpenPgpState;
+  /** Absent: no issuer has put a purse on the card yet. */
+  readonly purse?: PurseState;
 }
 
 /** What the PIV application remembers. */
@@ -42,7 +48,7 @@ export interface StoredKey {
   readonly secret: Uint8Array;
 }
 
-/** A PIN or PUK: its tries, and the master key wrapped under it. */
+/** A PIN or PUK: its tries, and a master key (of one application) wrapped under it. */
 export interface Reference {
   readonly triesLeft: number;
   readonly tries: number;

@@ -2,11 +2,18 @@
 import { Buffer } from "node:buffer";
 import { sha256 } from "@noble/hashes/sha2.js";
 import * as v from "valibot";
+import { equalBytes } from "../constant_time.ts";
 import { PIV_ALGORITHM } from "../piv/constants.ts";
-import type { CardState, Reference } from "./state.ts";
+import { base64, BYTES, REFERENCE, referenceToFile } from "./codec_fields.ts";
+import { OPENPGP_FILE, openPgpFromFile, openPgpToFile } from "./openpgp/codec.ts";
+import type { CardState } from "./state.ts";
+import { PURSE_FILE, purseToFile } from "./stored_value/codec.ts";
 
-/** Version of the file's form. A newer program reads older versions; an older one refuses newer. */
-const VERSION = 1;
+/**
+ * Version of the file's form. A newer program reads older versions; an older one refuses newer.
+ * Version 1 had the PIV application only.
+ */
+const VERSION = 2;
 const MAGIC = "sekisho-softcard";
 
 /** Why a file's content is no card's state. */
@@ -31,12 +38,14 @@ export function encodeState(state: CardState): Uint8Array {
         publicKey: base64(key.publicKey),
         secret: base64(key.secret),
       })),
-      pin: reference(piv.pin),
-      puk: reference(piv.puk),
-      ...(piv.global === undefined ? {} : { global: reference(piv.global) }),
+      pin: referenceToFile(piv.pin),
+      puk: referenceToFile(piv.puk),
+      ...(piv.global === undefined ? {} : { global: referenceToFile(piv.global) }),
       management: { ...piv.management, bytes: base64(piv.management.bytes) },
       vault: base64(piv.vault),
     },
+    ...(state.openPgp === undefined ? {} : { openPgp: openPgpToFile(state.openPgp) }),
+    ...(state.purse === undefined ? {} : { purse: purseToFile(state.purse) }),
   });
   const bytes = new TextEncoder().encode(body);
   const sum = Buffer.from(sha256(bytes)).toString("hex");
@@ -52,7 +61,8 @@ export function decodeState(file: Uint8Array): CardState | StateDamage {
   const version = Number(match[1]);
   if (version > VERSION) return { kind: "newer", version };
   const body = file.subarray(end + 1);
-  if (Buffer.from(sha256(body)).toString("hex") !== match[2]) return { kind: "damaged" };
+  const sum = new Uint8Array(Buffer.from(match[2] ?? "", "hex"));
+  if (!equalBytes(sha256(body), sum)) return { kind: "damaged" };
   try {
     const parsed = v.safeParse(STATE, JSON.parse(new TextDecoder().decode(body)));
     return parsed.success ? fromFile(parsed.output) : { kind: "damaged" };
@@ -66,33 +76,6 @@ export function isDamage(read: CardState | StateDamage): read is StateDamage {
   return "kind" in read;
 }
 
-function reference(one: Reference): Record<string, unknown> {
-  return { ...one, salt: base64(one.salt), wrapped: base64(one.wrapped) };
-}
-
-function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("base64");
-}
-
-const BYTES = v.pipe(
-  v.string(),
-  v.base64(),
-  v.transform((text) => new Uint8Array(Buffer.from(text, "base64"))),
-);
-const COUNT = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(15));
-const COST = v.object({
-  N: v.pipe(v.number(), v.integer(), v.maxValue(1 << 20)),
-  r: v.pipe(v.number(), v.integer(), v.maxValue(32)),
-  p: v.pipe(v.number(), v.integer(), v.maxValue(4)),
-});
-const REFERENCE = v.object({
-  triesLeft: COUNT,
-  tries: COUNT,
-  isDefault: v.boolean(),
-  salt: BYTES,
-  cost: COST,
-  wrapped: BYTES,
-});
 const STATE = v.object({
   serial: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffffffff)),
   piv: v.object({
@@ -116,11 +99,16 @@ const STATE = v.object({
     }),
     vault: BYTES,
   }),
+  openPgp: v.exactOptional(OPENPGP_FILE),
+  purse: v.exactOptional(PURSE_FILE),
 });
 
 function fromFile(file: v.InferOutput<typeof STATE>): CardState {
+  const { openPgp, purse } = file;
   return {
     serial: file.serial,
+    ...(openPgp === undefined ? {} : { openPgp: openPgpFromFile(openPgp) }),
+    ...(purse === undefined ? {} : { purse }),
     piv: {
       ...file.piv,
       objects: new Map(file.piv.objects.map(({ tag, ...one }) => [tag, one])),

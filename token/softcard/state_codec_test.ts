@@ -43,7 +43,7 @@ Deno.test("other files, newer files and files of a wrong shape are told apart", 
   assert.equal(kind(""), "not-a-card");
   assert.equal(kind("#!/bin/sh\n"), "not-a-card");
   assert.equal(kind("sekisho-softcard one\n{}"), "damaged");
-  assert.equal(kind(`sekisho-softcard 2 ${zeros}\n{}`), "newer");
+  assert.equal(kind(`sekisho-softcard 3 ${zeros}\n{}`), "newer");
   const sum = Buffer.from(sha256(Buffer.from("{}"))).toString("hex");
   assert.equal(kind(`sekisho-softcard 1 ${sum}\n{}`), "damaged");
   fc.assert(fc.property(fc.uint8Array(), (bytes) => isDamage(decodeState(bytes))));

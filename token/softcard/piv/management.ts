@@ -1,9 +1,10 @@
 import type { ResponseApdu } from "../../apdu/response.ts";
 import { SW } from "../../apdu/status.ts";
 import { encodeTlv } from "../../apdu/tlv.ts";
+import { equalBytes } from "../../constant_time.ts";
 import { PIV_ALGORITHM, TLV_TAG } from "../../piv/constants.ts";
 import { status, success } from "../application.ts";
-import { type BlockAlgorithm, equalBytes } from "../crypto.ts";
+import type { BlockAlgorithm } from "../crypto.ts";
 import type { PivContext } from "./context.ts";
 
 /** Block ciphers of management keys: SP 800-78-4 table 6-2, with key and block lengths in bytes. */

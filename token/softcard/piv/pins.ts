@@ -2,8 +2,8 @@ import { SW } from "../../apdu/status.ts";
 import { PIN_REFERENCE } from "../../piv/constants.ts";
 import { status } from "../application.ts";
 import type { CardScript } from "../memory.ts";
+import { renewReference, spendTry, wrongReference } from "../references.ts";
 import type { Reference, ReferenceName } from "../state.ts";
-import { unwrapMasterKey, wrapMasterKey } from "../vault.ts";
 import type { PivCommand, PivContext } from "./context.ts";
 import { isPinBlock, PIN_BLOCK } from "./pin_format.ts";
 
@@ -21,7 +21,7 @@ export const verify: PivCommand = function* (context, apdu) {
   if (apdu.p1 !== 0x00) return status(SW.INCORRECT_P1P2);
   if (apdu.data.length === 0) {
     if (session.isVerified(name)) return status(SW.OK);
-    return status(wrongPin(reference.triesLeft));
+    return status(wrongReference(reference.triesLeft));
   }
   // A malformed PIN can't be the right one: it costs no try, and says nothing.
   if (!isPinBlock(apdu.data)) return status(SW.INCORRECT_DATA);
@@ -83,26 +83,17 @@ export function referenceName(p2: number): ReferenceName | undefined {
   }
 }
 
-/**
- * Tries a PIN or PUK. The try is taken away, and durably, before the PIN is looked at, so that no
- * power cut gives one back; a right PIN restores them all. Returns the master key or a status word.
- */
-export function* tryReference(
+/** {@linkcode spendTry} on one of this application's references. */
+function* tryReference(
   context: PivContext,
   attempt: { name: ReferenceName; secret: Uint8Array },
 ): CardScript<Uint8Array | number> {
   const { memory, crypto } = context;
-  const reference = memory.state.piv[attempt.name];
+  const { name, secret } = attempt;
+  const reference = memory.state.piv[name];
   if (reference === undefined) return SW.REFERENCE_NOT_FOUND;
-  if (reference.triesLeft === 0) return SW.AUTH_METHOD_BLOCKED;
-  const spent: Reference = { ...reference, triesLeft: reference.triesLeft - 1 };
-  if (!(yield* memory.savePiv({ [attempt.name]: spent }))) return SW.MEMORY_FAILURE;
-  const masterKey = unwrapMasterKey(reference, { crypto, secret: attempt.secret });
-  if (masterKey === undefined) return wrongPin(spent.triesLeft);
-  const restored: Reference = { ...reference, triesLeft: reference.tries };
-  if (yield* memory.savePiv({ [attempt.name]: restored })) return masterKey;
-  masterKey.fill(0);
-  return SW.MEMORY_FAILURE;
+  const keep = (changed: Reference) => memory.savePiv({ [name]: changed });
+  return yield* spendTry(reference, { crypto, secret, keep });
 }
 
 function* replaceReference(
@@ -113,18 +104,8 @@ function* replaceReference(
   const old = memory.state.piv[change.name];
   // Both callers looked it up before; a card never loses a reference.
   if (old === undefined) return false;
-  const fresh = wrapMasterKey(change.masterKey, {
-    crypto,
-    secret: change.secret,
-    tries: old.tries,
-    isDefault: false,
-    cost: old.cost,
-  });
+  const fresh = renewReference(old, { ...change, crypto });
   return yield* memory.savePiv({ [change.name]: fresh });
-}
-
-function wrongPin(triesLeft: number): number {
-  return triesLeft === 0 ? SW.AUTH_METHOD_BLOCKED : SW.TRIES_LEFT | triesLeft;
 }
 
 function splitPins(data: Uint8Array): [Uint8Array?, Uint8Array?] {

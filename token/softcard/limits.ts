@@ -1,0 +1,2 @@
+/** Tries of a new PIN, PUK or password. */
+export const DEFAULT_TRIES = 3;

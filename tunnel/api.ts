@@ -99,6 +99,12 @@ export interface TunnelOptions {
    * that peers know where it is before there is anything to carry. For the side that moves.
    */
   readonly announce?: boolean;
+  /**
+   * `"auto"`: the kernel's own WireGuard carries the packets where it is there and `identity` is
+   * local; a notice says why it doesn't. Not with `bindInterface`, nor with offloads off. The keys are
+   * then the kernel's: they go with the interface, also when this process is killed. Default `"never"`.
+   */
+  readonly kernel?: "auto" | "never";
   /** Turn TUN and UDP offloads off (for tests and for comparing). Default: used where the kernel has them. */
   readonly offloads?: boolean;
 }
@@ -114,7 +120,8 @@ export type TunnelEvent =
   | {
     readonly kind: "handshake-completed";
     readonly peer: PublicKey;
-    readonly role: "initiator" | "responder";
+    /** The kernel doesn't say. */
+    readonly role: "initiator" | "responder" | "unknown";
   }
   | {
     readonly kind: "handshake-failed";
@@ -186,7 +193,7 @@ export interface DeviceStatus {
   readonly listenPort: number;
   readonly fwmark: number;
   readonly mtu: number;
-  readonly crypto: "libcrypto" | "noble";
+  readonly crypto: "libcrypto" | "noble" | "kernel";
   readonly offloads: {
     readonly tun: boolean;
     readonly udpSegment: boolean;
@@ -194,6 +201,7 @@ export interface DeviceStatus {
   };
   readonly underLoad: boolean;
   readonly cookiesSent: number;
+  /** All zero where the kernel carries: it doesn't say. */
   readonly drops: DropCounters;
   readonly peers: readonly PeerStatus[];
 }
@@ -207,6 +215,8 @@ export type CloseReason =
 /** A running WireGuard interface. */
 export interface Tunnel {
   readonly ifname: string;
+  /** What moves the packets: the worker of this process, or the kernel. */
+  readonly carrier: "userspace" | "kernel";
   /** Applies the whole change, or rejects with a `TunnelConfigError` and leaves the rest as it was. */
   set(config: DeviceConfig): Promise<void>;
   get(): Promise<DeviceStatus>;
@@ -219,6 +229,11 @@ export interface Tunnel {
   rekey(): Promise<void>;
   /** Forgets learnt source addresses and opens the UDP sockets anew, on the same port. */
   rebind(): Promise<void>;
+  /**
+   * For a process that ends right after: takes away the keys that aren't in its memory, before it
+   * returns. Those in `keyMemory`, and the private key, are the caller's to wipe.
+   */
+  eraseNow(): void;
   /** Wipes the session keys, ends the worker, removes the interface (unless persistent). */
   close(): Promise<void>;
   readonly closed: Promise<CloseReason>;

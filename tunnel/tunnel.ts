@@ -11,6 +11,7 @@ import {
   type TunnelOptions,
 } from "./api.ts";
 import { readConfig } from "./config.ts";
+import { startKernelTunnel } from "./kernel/kernel_tunnel.ts";
 import { type DhAnswer, releaseDhAnswer, takeDhAnswer } from "./dh_answers.ts";
 import type { FromWorker, Request, ToWorker } from "./dataplane/messages.ts";
 import { closeWake, openWake, wake } from "../os/wake.ts";
@@ -35,6 +36,11 @@ export async function startTunnel(options: TunnelOptions): Promise<Tunnel> {
   const mtu = options.mtu ?? DEFAULT_MTU;
   if (!Number.isInteger(mtu) || mtu < LEAST_MTU || mtu > MOST_MTU) {
     throw new TunnelConfigError("EINVAL", `Cannot set MTU: ${mtu} is not 68 to 65535`);
+  }
+  const kernel = await inKernel({ ...options, mtu });
+  if (kernel !== undefined) {
+    options.prepared?.discard();
+    return kernel;
   }
   const { identity, listenPort, fwmark, peers, bindInterface, keyMemory } = options;
   const config: DeviceConfig = {
@@ -69,8 +75,22 @@ export async function startTunnel(options: TunnelOptions): Promise<Tunnel> {
   return new RunningTunnel(options.ifname, link);
 }
 
+/** Undefined if it isn't wanted, or the kernel can't: the owner hears why. */
+async function inKernel(
+  options: TunnelOptions & { readonly mtu: number },
+): Promise<Tunnel | undefined> {
+  const { kernel = "never", identity, bindInterface, offloads = true, onEvent } = options;
+  const possible = identity?.kind === "local" && bindInterface === undefined && offloads;
+  if (kernel === "never" || !possible) return undefined;
+  const started = await startKernelTunnel(options);
+  if (!("refused" in started)) return started;
+  onEvent?.({ kind: "notice", message: `${started.refused}; packets are carried in user space` });
+  return undefined;
+}
+
 class RunningTunnel implements Tunnel {
   readonly ifname: string;
+  readonly carrier = "userspace";
   readonly closed: Promise<CloseReason>;
   readonly #link: WorkerLink;
 
@@ -101,6 +121,10 @@ class RunningTunnel implements Tunnel {
 
   async rebind(): Promise<void> {
     await this.#link.request({ type: "rebind" });
+  }
+
+  eraseNow(): void {
+    // All keys are in memory that the owner gave or that ends with the process.
   }
 
   async close(): Promise<void> {

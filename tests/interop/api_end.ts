@@ -1,17 +1,18 @@
 /**
  * A tunnel started through its API, run inside a machine, told what to do by lines on standard
- * input and answering each by a line of JSON: the words are `status`, `notices`, `keys`, `rekey`, `close`, and
- * `close-late`, which waits until a card must have answered the closed tunnel.
+ * input and answering each by a line of JSON: the words are `status`, `notices`, `events`, `carrier`,
+ * `keys`, `rekey`, `close`, and `close-late`, which waits until a card must have answered the closed
+ * tunnel; `erase` takes away what isn't in this process, and ends it.
  *
  * Arguments: private key, peer's public key, endpoint (or "-"), `local` or `card`, milliseconds
- * that the card takes, `plain` for no offloads.
+ * that the card takes, `plain` for no offloads, `kernel` for the kernel's WireGuard where it is.
  */
 import { x25519 } from "@noble/curves/ed25519.js";
 import { SecretMemory } from "../../os/secret_memory.ts";
 import { type Identity, parsePublicKey, publicKeyFromBytes } from "../../tunnel/api.ts";
 import { prepareTunnel, startTunnel } from "../../tunnel/tunnel.ts";
 
-const [privateKey = "", peer = "", endpoint = "-", kind = "local", delay = "0", offloads] =
+const [privateKey = "", peer = "", endpoint = "-", kind = "local", delay = "0", offloads, kernel] =
   Deno.args;
 const secret = SecretMemory.allocate(32);
 secret.bytes.set(Uint8Array.fromBase64(privateKey));
@@ -20,6 +21,7 @@ let asked = 0;
 let atOnce = 0;
 let mostAtOnce = 0;
 const notices: string[] = [];
+const events: string[] = [];
 
 const identity: Identity = kind === "local"
   ? { kind: "local", privateKey: { address: secret.address, length: 32 } }
@@ -40,10 +42,12 @@ const tunnel = await startTunnel({
   identity,
   listenPort: 51820,
   offloads: offloads !== "plain",
+  kernel: kernel === "kernel" ? "auto" : "never",
   keyMemory: { address: keyMemory.address, length: keyMemory.bytes.length },
   prepared: prepareTunnel(),
   onEvent: (event) => {
     if (event.kind === "notice") notices.push(event.message);
+    else events.push(event.kind);
   },
   peers: [{
     publicKey: parsePublicKey(peer),
@@ -55,6 +59,9 @@ const tunnel = await startTunnel({
 const answers: Readonly<Record<string, () => unknown>> = {
   status: () => tunnel.get(),
   notices: () => notices,
+  events: () => events,
+  carrier: () => tunnel.carrier,
+  erase: () => tunnel.eraseNow(),
   keys: () => ({ used: keyMemory.bytes.some((byte) => byte !== 0), asked, mostAtOnce }),
   rekey: () => tunnel.rekey(),
   close,
@@ -82,6 +89,6 @@ console.log(JSON.stringify({ ready: true }));
 for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
   for (const word of text.trim().split("\n")) {
     console.log(JSON.stringify(await answers[word]?.() ?? null));
-    if (word.startsWith("close")) Deno.exit(0);
+    if (word.startsWith("close") || word === "erase") Deno.exit(0);
   }
 }

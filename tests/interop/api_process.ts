@@ -45,6 +45,12 @@ export class ApiEnd {
     return end;
   }
 
+  /** SIGKILL: it has no time for anything. */
+  async kill(): Promise<void> {
+    this.process.signal("SIGKILL");
+    await this.process.status;
+  }
+
   async ask<Answer>(word: string): Promise<Answer> {
     await this.#writer.write(new TextEncoder().encode(`${word}\n`));
     return JSON.parse(await this.#line()) as Answer;

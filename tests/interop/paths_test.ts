@@ -4,11 +4,21 @@ import { Capture } from "../lab/capture.ts";
 import { Lab } from "../lab/lab.ts";
 import { sleep } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
-import { type Implementation, INSIDE_A, INSIDE_B, pair, until, WireguardEnd } from "./wireguard.ts";
+import {
+  endsTest,
+  type Implementation,
+  INSIDE_A,
+  INSIDE_B,
+  pair,
+  until,
+  WireguardEnd,
+} from "./wireguard.ts";
 
 const BOTH_WAYS = [
   { a: "ours", b: "wireguard-go" },
   { a: "wireguard-go", b: "ours" },
+  { a: "ours", b: "kernel" },
+  { a: "kernel", b: "ours" },
 ] as const;
 
 /** `a` at home behind a NAT that forgets after two seconds; `b` outside doesn't know where `a` is. */
@@ -56,7 +66,8 @@ END
 }
 
 for (const ends of BOTH_WAYS) {
-  labTest(
+  endsTest(
+    [ends.a, ends.b],
     `${ends.a} behind a NAT of 2 s, ${ends.b} outside: lost without keepalive, kept with it`,
     async () => {
       await using lab = await Lab.open();
@@ -77,7 +88,8 @@ for (const ends of BOTH_WAYS) {
     },
   );
 
-  labTest(
+  endsTest(
+    [ends.a, ends.b],
     `${ends.a} calls ${ends.b} at its second address: answers come from there, until it is removed`,
     async () => {
       await using lab = await Lab.open();
@@ -93,8 +105,8 @@ for (const ends of BOTH_WAYS) {
         assert.ok(await b.ping("10.7.0.1", { count: 2 }));
         assert.deepEqual(await a.show("endpoints"), [endpoint]);
       }
-      // The stock one goes on sending from the address that is gone, until its next handshake.
-      if (ends.b === "wireguard-go") return;
+      // The stock ones go on sending from the address that is gone, until their next handshake.
+      if (ends.b !== "ours") return;
       const [before] = await a.show("latest-handshakes");
       await b.machine.sh("ip addr del 192.0.2.22/24 dev eth0");
       await until("the answer from the other address", () => b.ping("10.7.0.1"));
@@ -104,7 +116,8 @@ for (const ends of BOTH_WAYS) {
     },
   );
 
-  labTest(
+  endsTest(
+    [ends.a, ends.b],
     `${ends.a} and ${ends.b}: padding, bytes and handshake times are what the wire saw`,
     async () => {
       await using lab = await Lab.open();

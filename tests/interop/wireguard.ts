@@ -4,10 +4,11 @@ import { fetchedPeer } from "../../bench/lib/peer.ts";
 import type { Lab } from "../lab/lab.ts";
 import type { Machine, Running } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
+import { noKernelWireguard } from "./kernel/probe.ts";
 
 /**
  * `wireguard-go` is the machine's own, of 2022 on Debian 12; `wireguard-go-newest` the one that benches
- * fetch, which has the offloads. `ours-portable` does without libcrypto; `ours-collecting` runs under a garbage collection each
+ * fetch, which has the offloads; `kernel` is this machine's. `ours-portable` does without libcrypto; `ours-collecting` runs under a garbage collection each
  * time that the worker waits, and some while it receives; the kernel of `ours-refusing` refuses to
  * send, in the ways that kernels do.
  */
@@ -17,7 +18,8 @@ export type Implementation =
   | "ours-collecting"
   | "ours-refusing"
   | "wireguard-go"
-  | "wireguard-go-newest";
+  | "wireguard-go-newest"
+  | "kernel";
 
 export interface KeyPair {
   readonly privateKey: string;
@@ -32,8 +34,15 @@ export function endsTest(
   name: string,
   run: () => Promise<void>,
 ): void {
-  if (newest !== undefined || !ends.includes("wireguard-go-newest")) labTest(name, run);
-  else Deno.test.ignore(`${name} (skipped: not fetched yet; any bench fetches it)`, () => {});
+  const why = ends.map(whyMissing).find((reason) => reason !== undefined);
+  if (why === undefined) labTest(name, run);
+  else Deno.test.ignore(`${name} (skipped: ${why})`, () => {});
+}
+
+function whyMissing(end: Implementation): string | undefined {
+  if (end === "kernel") return noKernelWireguard;
+  if (end !== "wireguard-go-newest" || newest !== undefined) return undefined;
+  return "not fetched yet; any bench fetches it";
 }
 
 const MAIN = fileURLToPath(import.meta.resolve("../../main.ts"));
@@ -180,6 +189,9 @@ function argvOf(implementation: Implementation): readonly string[] {
     case "wireguard-go-newest":
       if (newest === undefined) throw new Error("Cannot start it: use `endsTest`");
       return [newest.program, "-f", "wg0"];
+    case "kernel":
+      // The kernel needs no process: this one stands for it.
+      return ["bash", "-c", "ip link add wg0 type wireguard && exec sleep infinity"];
     case "ours-collecting":
       return [...WITH_WORKER, "collecting_worker.ts", "wg0", "--foreground"];
     case "ours-refusing":

@@ -1,4 +1,4 @@
-/** Our tunnel against the stock userspace peer, over a wire in the lab, set up with the stock `wg`. */
+/** Our tunnel against the stock peers, in user space and in the kernel, over a wire in the lab, set up with the stock `wg`. */
 import assert from "node:assert/strict";
 import { Lab } from "../lab/lab.ts";
 import { labTest } from "../lab/needs.ts";
@@ -20,6 +20,8 @@ const COMBINATIONS = [
   { a: "ours-portable", b: "wireguard-go" },
   { a: "ours", b: "wireguard-go-newest" },
   { a: "wireguard-go-newest", b: "ours" },
+  { a: "ours", b: "kernel" },
+  { a: "kernel", b: "ours" },
 ] as const;
 
 for (const { a: from, b: to } of COMBINATIONS) {

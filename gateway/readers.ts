@@ -1,5 +1,6 @@
 /** The readers that this gateway uses, watched, and whether the PC/SC service is there at all. */
 import { startReaderMonitor } from "../token/pcsc/monitor.ts";
+import { Settling } from "../token/pcsc/settling.ts";
 import type { ReaderMonitor, ReaderState as PcscReader } from "../token/pcsc/types.ts";
 import type { ReaderState } from "./session/events.ts";
 import type { ReaderView } from "./view.ts";
@@ -8,6 +9,10 @@ export class Readers {
   readonly #monitor: ReaderMonitor;
   readonly #only: string | undefined;
   readonly #onChange: (readers: readonly ReaderState[]) => void;
+  /** Bouncing contacts end here; removals pass at once. */
+  readonly #settling = new Settling();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stopped = false;
   #readers: readonly ReaderState[] = [];
   #fault: string | undefined;
   /** The service was lost just now: the empty list that follows says nothing of readers. */
@@ -48,16 +53,25 @@ export class Readers {
   }
 
   stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
     return this.#monitor.stop();
   }
 
   #take(all: readonly PcscReader[]): void {
-    const readers = all
-      .filter((one) => this.#only === undefined || one.name === this.#only)
-      .map(({ name, card, events }) => ({ name, card, counter: events }));
     if (!this.#lost) this.#fault = undefined;
     this.#lost = false;
-    this.#readers = readers;
-    this.#onChange(readers);
+    const used = all.filter((one) => this.#only === undefined || one.name === this.#only);
+    this.#tell(this.#settling.take(used, performance.now()));
+  }
+
+  #tell(settled: readonly PcscReader[]): void {
+    this.#readers = settled.map(({ name, card, events }) => ({ name, card, counter: events }));
+    this.#onChange(this.#readers);
+    clearTimeout(this.#timer);
+    const { deadline } = this.#settling;
+    if (deadline === undefined || this.#stopped) return;
+    const delay = Math.max(0, Math.ceil(deadline - performance.now()));
+    this.#timer = setTimeout(() => this.#tell(this.#settling.tick(performance.now())), delay);
   }
 }

@@ -100,6 +100,7 @@ export class Gateway implements GatewayView {
           key.toBase64({ alphabet: "base64url", omitPadding: true })
         ),
         tunnelInterface: config.tunnel.interface,
+        kernel: config.tunnel.kernel,
       }),
       highestGeneration: (cardId) => parts.store.generations.highest(cardId),
       applyGrant: async (grant) => {
@@ -234,6 +235,7 @@ export class Gateway implements GatewayView {
       sentBytes: tunnel?.sentBytes ?? 0,
       receivedBytes: tunnel?.receivedBytes ?? 0,
       lastHandshake: tunnel?.lastHandshake ?? 0,
+      carrier: tunnel?.carrier ?? "userspace",
       identity: grant.identity,
       addresses: grant.addresses,
       destinations: [...grant.networks, ...grant.domains],

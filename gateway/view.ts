@@ -98,6 +98,8 @@ export interface TunnelView {
   readonly lastHandshake: number;
   /** "sealed": the private key came from the profile; "on-card": it never leaves the card. */
   readonly identity: "sealed" | "on-card";
+  /** What moves the packets: the engine's own WireGuard, or the kernel's. */
+  readonly carrier: "userspace" | "kernel";
   readonly addresses: readonly string[];
   readonly destinations: readonly string[];
   readonly otherTraffic: "drop" | "direct";

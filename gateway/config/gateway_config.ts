@@ -27,7 +27,11 @@ export interface GatewayConfig {
   readonly reader?: { readonly name: string };
   /** Issuers' Ed25519 public keys, 32 bytes each. */
   readonly token: { readonly issuers: readonly Uint8Array[] };
-  readonly tunnel: { readonly interface: string };
+  readonly tunnel: {
+    readonly interface: string;
+    /** "auto": the kernel's WireGuard where it is there and the private key is in the profile. */
+    readonly kernel: "auto" | "never";
+  };
   readonly panel: { readonly host: string; readonly port: number };
   readonly portal: { readonly httpPort: number; readonly httpsPort: number };
 }

@@ -116,7 +116,16 @@ export const GatewayConfigSchema = v.pipe(
         v.description("a list of at least one issuer's public key"),
       ),
     }),
-    tunnel: v.optional(v.strictObject({ interface: v.optional(interfaceName, "sekisho0") }), {}),
+    tunnel: v.optional(
+      v.strictObject({
+        interface: v.optional(interfaceName, "sekisho0"),
+        kernel: v.optional(
+          v.pipe(v.picklist(["auto", "never"]), v.description(`"auto" or "never"`)),
+          "auto",
+        ),
+      }),
+      {},
+    ),
     panel: v.optional(v.strictObject({ listen: v.exactOptional(listen) }), {}),
     portal: v.optional(
       v.strictObject({ http_port: v.optional(port, 80), https_port: v.optional(port, 443) }),

@@ -22,6 +22,7 @@ name = "Virtual PCD 00 00"
 issuers = ["${KEY}"]
 [tunnel]
 interface = "vpn0"
+kernel = "never"
 [panel]
 listen = "[fd80::1]:9443"
 [portal]
@@ -53,7 +54,7 @@ Deno.test("gateway config: every key arrives", () => {
     },
     internet: { interface: "wan0", dns: ["203.0.113.53"] },
     reader: { name: "Virtual PCD 00 00" },
-    tunnel: { interface: "vpn0" },
+    tunnel: { interface: "vpn0", kernel: "never" },
     panel: { host: "fd80::1", port: 9443 },
     portal: { httpPort: 8080, httpsPort: 8444 },
   });

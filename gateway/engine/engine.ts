@@ -32,6 +32,7 @@ export class Engine {
   #opener: PinOpener | undefined;
   #card: CardSession | undefined;
   #ready: ReadyCard | undefined;
+  #uplink: Uplink | undefined;
   #unlocking = false;
   #generation: ((highest: number) => void) | undefined;
 
@@ -73,7 +74,7 @@ export class Engine {
   #do(step: () => Promise<void>): void {
     step().catch((error: unknown) => {
       if (error instanceof CardGoneError) return this.#cardGone();
-      this.#secrets.wipe();
+      this.#wipe();
       console.error(`sekisho engine: ${error instanceof Error ? error.message : error}`);
       return this.#endWith(1);
     });
@@ -138,7 +139,7 @@ export class Engine {
       this.#unlocking = false;
       return await this.#say({ type: "unlock-failed", why: unlocked.why });
     }
-    const uplink = await Uplink.open({
+    const uplink = this.#uplink = await Uplink.open({
       unlocked,
       ready,
       start,
@@ -168,20 +169,27 @@ export class Engine {
     } catch {
       // The gateway is gone too; then nobody needs to hear it.
     }
+    this.#uplink?.eraseNow();
     exitNow(0);
   }
 
   /** Told to end: keys first, then the card gets its reset, bounded, then nothing is left. */
   async #end(): Promise<void> {
-    this.#secrets.wipe();
+    this.#wipe();
     const bound = new Promise((resolve) => setTimeout(resolve, GIVE_BACK_MS));
     await Promise.race([this.#card?.close("reset"), bound]);
     exitNow(0);
   }
 
   #endWith(code: number): never {
-    this.#secrets.wipe();
+    this.#wipe();
     exitNow(code);
+  }
+
+  /** This process's memory first: what the kernel holds goes with its interface, which takes longer. */
+  #wipe(): void {
+    this.#secrets.wipe();
+    this.#uplink?.eraseNow();
   }
 
   #notice(message: string): void {

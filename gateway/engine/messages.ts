@@ -23,6 +23,8 @@ export const ToEngineSchema = v.variant("type", [
     reader: text(256),
     issuers: v.pipe(v.array(base64url(64)), v.maxLength(64)),
     tunnelInterface: text(15),
+    /** Whether the kernel's WireGuard may carry the packets. */
+    kernel: v.picklist(["auto", "never"]),
   }),
   /** Answers `generation-asked`: the highest generation seen of that card, 0 for none. */
   v.strictObject({ type: v.literal("generation"), highest: count }),
@@ -92,6 +94,7 @@ export const FromEngineSchema = v.variant("type", [
     sentBytes: count,
     receivedBytes: count,
     lastHandshake: number,
+    carrier: v.picklist(["userspace", "kernel"]),
     drops: v.record(text(64), count),
   }),
   v.strictObject({ type: v.literal("notice"), message: text(512) }),

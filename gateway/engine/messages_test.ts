@@ -8,6 +8,7 @@ Deno.test("messages: what is well formed is read, everything else is nothing", (
     reader: "R",
     issuers: ["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"],
     tunnelInterface: "sekisho0",
+    kernel: "auto",
   };
   assert.deepEqual(parseToEngine(JSON.stringify(start)), start);
   const refused: unknown[] = [

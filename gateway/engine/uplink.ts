@@ -55,6 +55,7 @@ export class Uplink {
         length: options.secrets.sessionKeys.bytes.length,
       },
       prepared: options.prepared,
+      kernel: options.start.kernel,
       announce: true,
       onEvent: (event) => {
         if (event.kind === "notice") options.onNotice(event.message);
@@ -71,6 +72,11 @@ export class Uplink {
     return new Uplink(tunnel, grantOf(options));
   }
 
+  /** Takes away at once the keys that aren't in this process's memory. */
+  eraseNow(): void {
+    this.#tunnel.eraseNow();
+  }
+
   /** The tunnel's counters. */
   async report(): Promise<Extract<FromEngine, { type: "tunnel" }>> {
     const status = await this.#tunnel.get();
@@ -81,6 +87,7 @@ export class Uplink {
       sentBytes: peer?.txBytes ?? 0,
       receivedBytes: peer?.rxBytes ?? 0,
       lastHandshake: peer?.lastHandshake ?? 0,
+      carrier: this.#tunnel.carrier,
       drops: { ...status.drops },
     };
   }

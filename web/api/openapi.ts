@@ -146,6 +146,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     receivedBytes: INTEGER,
     lastHandshake: TIME,
     identity: { enum: ["sealed", "on-card"] },
+    carrier: { enum: ["userspace", "kernel"] },
     addresses: list(STRING),
     destinations: list(STRING),
     otherTraffic: { enum: ["drop", "direct"] },

@@ -88,6 +88,11 @@ export const panelEn: PanelMessages = {
       "sealed": "from the sealed profile, in the engine's memory",
       "on-card": "never leaves the card",
     },
+    carrier: "WireGuard by",
+    carrierWay: {
+      userspace: "the gateway's own program",
+      kernel: "this machine's kernel",
+    },
     addresses: "Our addresses",
     destinations: "Destinations",
     otherTraffic: "Other traffic",

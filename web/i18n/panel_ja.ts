@@ -85,6 +85,11 @@ export const panelJa: PanelMessages = {
       "sealed": "封印されたプロファイルから、エンジンのメモリー内",
       "on-card": "カードの外に出ません",
     },
+    carrier: "WireGuard の処理",
+    carrierWay: {
+      userspace: "ゲートウェイのプログラム",
+      kernel: "この機器のカーネル",
+    },
     addresses: "自分のアドレス",
     destinations: "宛先",
     otherTraffic: "その他の通信",

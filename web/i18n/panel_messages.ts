@@ -52,6 +52,8 @@ export interface PanelMessages {
     readonly noHandshake: string;
     readonly identity: string;
     readonly identityWay: Readonly<Record<TunnelView["identity"], string>>;
+    readonly carrier: string;
+    readonly carrierWay: Readonly<Record<TunnelView["carrier"], string>>;
     readonly addresses: string;
     readonly destinations: string;
     readonly otherTraffic: string;

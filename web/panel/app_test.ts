@@ -249,6 +249,7 @@ Deno.test("host names, holders and readers can't become markup", async () => {
       receivedBytes: 0,
       lastHandshake: 0,
       identity: "sealed",
+      carrier: "userspace",
       addresses: [evil],
       destinations: [evil],
       otherTraffic: "drop",

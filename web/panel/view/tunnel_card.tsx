@@ -38,6 +38,10 @@ export function TunnelCard({ screen, language, m }: ViewProps) {
           { name: t.endpoint, value: <code>{tunnel.endpoint}</code> },
           { name: t.handshake, value: <Handshake screen={screen} language={language} m={m} /> },
           { name: t.identity, value: t.identityWay[tunnel.identity] },
+          {
+            name: t.carrier,
+            value: <span data-carrier={tunnel.carrier}>{t.carrierWay[tunnel.carrier]}</span>,
+          },
           { name: t.destinations, value: <Codes values={tunnel.destinations} /> },
           { name: t.otherTraffic, value: t.otherTrafficWay[tunnel.otherTraffic] },
           { name: t.addresses, value: <Codes values={tunnel.addresses} /> },

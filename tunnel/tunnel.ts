@@ -11,7 +11,6 @@ import {
   type TunnelOptions,
 } from "./api.ts";
 import { readConfig } from "./config.ts";
-import { startKernelTunnel } from "./kernel/kernel_tunnel.ts";
 import { type DhAnswer, releaseDhAnswer, takeDhAnswer } from "./dh_answers.ts";
 import type { FromWorker, Request, ToWorker } from "./dataplane/messages.ts";
 import { closeWake, openWake, wake } from "../os/wake.ts";
@@ -22,6 +21,7 @@ const MOST_MTU = 65_535;
 
 /** Starts the worker of a tunnel that will be wanted soon, and loads its code. */
 export function prepareTunnel(): PreparedTunnel {
+  void kernelTunnels();
   return new WorkerLink({ warmUp: true });
 }
 
@@ -82,10 +82,16 @@ async function inKernel(
   const { kernel = "never", identity, bindInterface, offloads = true, onEvent } = options;
   const possible = identity?.kind === "local" && bindInterface === undefined && offloads;
   if (kernel === "never" || !possible) return undefined;
+  const { startKernelTunnel } = await kernelTunnels();
   const started = await startKernelTunnel(options);
   if (!("refused" in started)) return started;
   onEvent?.({ kind: "notice", message: `${started.refused}; packets are carried in user space` });
   return undefined;
+}
+
+/** Loaded only where the kernel is asked for. */
+function kernelTunnels() {
+  return import("./kernel/kernel_tunnel.ts");
 }
 
 class RunningTunnel implements Tunnel {

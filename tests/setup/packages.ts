@@ -23,6 +23,8 @@ export const PACKAGES: readonly Package[] = [
   { name: "iputils-ping", has: { program: "ping" }, for: ALWAYS },
   { name: "wireguard-tools", has: { program: "wg" }, for: ALWAYS },
   { name: "wireguard-go", has: { program: "wireguard-go" }, for: ALWAYS },
+  // The names of protocols that rules are written with.
+  { name: "netbase", has: { files: ["/etc/protocols"] }, for: ALWAYS },
   { name: "nftables", has: { program: "nft" }, for: ALWAYS },
   { name: "libnftables1", has: library("libnftables.so.1"), for: ALWAYS },
   { name: "libssl3", has: library("libcrypto.so.3"), for: ALWAYS },
@@ -42,6 +44,9 @@ export const PACKAGES: readonly Package[] = [
   { name: "opensc", has: { program: "opensc-tool" }, for: ["tests"] },
   { name: "yubico-piv-tool", has: { program: "yubico-piv-tool" }, for: ["tests"] },
   { name: "age", has: { program: "age" }, for: ["tests"] },
+  { name: "dosfstools", has: { program: "fsck.vfat" }, for: ["tests"] },
+  { name: "fdisk", has: { program: "sfdisk" }, for: ["tests"] },
+  { name: "mtools", has: { program: "mcopy" }, for: ["tests"] },
   { name: "chromium", has: { program: "chromium" }, for: ["tests"] },
   {
     name: "fonts-noto-cjk",

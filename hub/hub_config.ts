@@ -1,6 +1,8 @@
 /** What a hub is told in its configuration file. No I/O. */
 import * as v from "valibot";
 import { contains, type IpNetwork, parseAddress, parseNetwork } from "../os/ip_network.ts";
+import { parseIssuerKey } from "../token/profile/jws.ts";
+import type { IssuerKey } from "../token/profile/types.ts";
 import { parsePublicKey } from "../tunnel/api.ts";
 
 /** More would not fit the memory that is locked for session keys. */
@@ -15,6 +17,7 @@ const Name = text(
   /^[\p{L}\p{N}][\p{L}\p{N}@._ -]{0,62}$/u,
   "a name of at most 63 letters, digits, spaces, @, dots, dashes",
 );
+const Word = text(/^[\x21-\x7e]{1,64}$/, "a word of at most 64 characters");
 const Port = whole(1, 65535, "a UDP port, 1 to 65535");
 const Mtu = whole(1280, 9000, "a whole number, 1280 to 9000");
 const InterfaceAddress = checked(
@@ -44,6 +47,35 @@ const Client = v.strictObject({
   networks: v.array(Network),
   /** Where it is before it first spoke. */
   endpoint: v.optional(Endpoint),
+  /** The card that its key is on, as `token issue --peer-out` writes it: what a revocation names. */
+  token: v.optional(v.strictObject({
+    card: Word,
+    profile: Word,
+    generation: whole(1, Number.MAX_SAFE_INTEGER, "the generation of the client's profile"),
+  })),
+});
+
+const IssuerText = v.pipe(
+  checked(
+    (value) => parseIssuerKey(value) !== undefined,
+    "an issuer's public key as `token issuer-key` prints it",
+  ),
+  v.transform((value) => value as IssuerKey),
+);
+
+const Shares = v.strictObject({
+  /** Where cards ask for their half. */
+  listen: v.pipe(
+    checked(
+      (value) => parseListen(value) !== undefined,
+      'an address and port such as "0.0.0.0:51821" or "[::]:51821"',
+    ),
+    v.transform((value) => parseListen(value) ?? { hostname: "", port: 0 }),
+  ),
+  /** X25519, as `wg genkey` makes it; its public half is in the profiles. */
+  private_key_file: Path,
+  /** Mode 0700; files that end in ".share". */
+  folder: Path,
 });
 
 export const HubConfigSchema = v.strictObject({
@@ -57,6 +89,17 @@ export const HubConfigSchema = v.strictObject({
   masquerade: v.optional(v.boolean(), false),
   /** Folder for the lock and the status socket. */
   run: v.optional(Path, "/run/sekisho-hub"),
+  token: v.optional(
+    v.strictObject({
+      issuers: v.optional(v.pipe(v.array(IssuerText), v.maxLength(64)), []),
+      /** Signed lists of what the issuers took back. */
+      revocations: v.optional(v.pipe(v.array(Path), v.maxLength(16)), []),
+      /** What the newest lists are kept in. */
+      state: v.optional(Path, "/var/lib/sekisho-hub/revocations"),
+    }),
+    {},
+  ),
+  shares: v.optional(Shares),
   client: v.optional(
     v.pipe(
       v.array(Client),
@@ -130,6 +173,14 @@ function atLeastOne<S extends v.GenericSchema>(schema: S, expected: string) {
 
 function both(a: string, b: string): string {
   return `${JSON.stringify(a)} and ${JSON.stringify(b)}`;
+}
+
+function parseListen(value: string): { hostname: string; port: number } | undefined {
+  const [, six, four, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([1-9]\d{0,4})$/.exec(value) ??
+    [];
+  const hostname = six ?? four ?? "";
+  const isOne = parseAddress(hostname) !== undefined && Number(digits) < 65536;
+  return isOne ? { hostname, port: Number(digits) } : undefined;
 }
 
 function isPublicKey(text: string): boolean {

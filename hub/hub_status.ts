@@ -12,6 +12,13 @@ export interface HubStatus {
   readonly packets: { readonly inward: number; readonly outward: number; readonly dropped: number };
   /** Packets that the tunnel dropped, by reason. */
   readonly drops: DropCounters;
+  /** Clients of the file whose profile its issuer took back: they are no peers. */
+  readonly revoked?: readonly string[];
+  /** Halves of split profiles: how many there are, and what those who asked were told. */
+  readonly shares?: {
+    readonly shares: number;
+    readonly answers: Readonly<Record<string, number>>;
+  };
 }
 
 export interface ClientStatus {

@@ -5,6 +5,7 @@ import { holdNetwork } from "../os/network_lock.ts";
 import type { CloseReason } from "../tunnel/api.ts";
 import { Hub } from "./hub.ts";
 import { type HubConfig, HubConfigSchema } from "./hub_config.ts";
+import { HubTokens } from "./hub_tokens.ts";
 import { askStatus, serveStatus } from "./status_socket.ts";
 
 const USAGE = "hub [status] --config FILE";
@@ -12,6 +13,9 @@ const HELP = `Usage: ${USAGE}
   --config FILE          run the hub; SIGHUP reads FILE again, SIGTERM ends it
   status --config FILE   print what the running hub tells of itself, as JSON
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`;
+
+/** How often the lists of what was taken back are looked at, in milliseconds. */
+const BEAT_MS = 1_000;
 
 export async function hubRole(args: string[]): Promise<number> {
   if (args.includes("--help")) {
@@ -45,7 +49,7 @@ async function run(config: HubConfig, path: string): Promise<number> {
     // The rules are the network's: a second hub's would open what the first one's clients may not.
     const place = holdNetwork({ role: "hub" });
     try {
-      const end = await serve(await Hub.start(config), { config, path });
+      const end = await serve(config, path);
       if (end === "asked") return 0;
       const why = end.kind === "failed" ? end.message : "its interface was deleted";
       throw new Error(`Cannot go on as a hub: ${why}; start it again`);
@@ -57,30 +61,44 @@ async function run(config: HubConfig, path: string): Promise<number> {
   }
 }
 
-async function serve(
-  hub: Hub,
-  { config, path }: { config: HubConfig; path: string },
-): Promise<CloseReason | "asked"> {
-  using _socket = serveStatus(socketIn(config.run), () => hub.status());
+async function serve(config: HubConfig, path: string): Promise<CloseReason | "asked"> {
+  using tokens = await HubTokens.open(config, { say: (line) => console.log(line) });
+  const hub = await Hub.start(tokens.admitted(config));
+  let current = config;
+  const status = async () => ({ ...await hub.status(), ...tokens.status(current) });
+  using _socket = serveStatus(socketIn(config.run), status);
   let busy = Promise.resolve();
-  using _reload = onSignals(["SIGHUP"], () => void (busy = busy.then(() => reload(hub, path))));
+  const next = (step: () => Promise<void>) => void (busy = busy.then(step));
+  const reload = async () => {
+    try {
+      const file = await loadConfig(path, HubConfigSchema);
+      await tokens.reload(file);
+      await hub.reload(tokens.admitted(file));
+      current = file;
+      console.log(`Hub reloaded: ${file.client.length} clients`);
+    } catch (error) {
+      console.error(`${messageOf(error)} (the hub goes on as before)`);
+    }
+  };
+  /** Who was taken back is out within a second; all others keep their sessions. */
+  const look = async () => {
+    if (!await tokens.look()) return;
+    try {
+      await hub.reload(tokens.admitted(current));
+    } catch (error) {
+      console.error(messageOf(error));
+    }
+  };
+  using _reload = onSignals(["SIGHUP"], () => next(reload));
+  const beat = setInterval(() => next(look), BEAT_MS);
   console.log(
     `Hub up: ${config.interface}, UDP port ${config.listen_port}, ${config.client.length} clients`,
   );
   const end = await untilEnd(hub);
+  clearInterval(beat);
   await busy;
   await hub.stop();
   return end;
-}
-
-async function reload(hub: Hub, path: string): Promise<void> {
-  try {
-    const config = await loadConfig(path, HubConfigSchema);
-    await hub.reload(config);
-    console.log(`Hub reloaded: ${config.client.length} clients`);
-  } catch (error) {
-    console.error(`${messageOf(error)} (the hub goes on as before)`);
-  }
 }
 
 async function untilEnd(hub: Hub): Promise<CloseReason | "asked"> {

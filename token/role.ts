@@ -1,12 +1,6 @@
 /** The role `token`: cards and what they carry, from the command line. */
-import {
-  CardGarbledError,
-  CardGoneError,
-  CardRefusedError,
-  CardSilentError,
-} from "./apdu/channel.ts";
-import { CommandError, UsageError } from "./cli/errors.ts";
-import { PcscError } from "./pcsc/types.ts";
+import { UsageError } from "./cli/errors.ts";
+import { isExpected } from "./cli/expected.ts";
 
 type Command = (args: string[]) => Promise<number>;
 
@@ -26,6 +20,38 @@ const COMMANDS: Readonly<Record<string, { about: string; load: () => Promise<Com
   issue: {
     about: "write a new profile to a card",
     load: async () => (await import("./cli/issue.ts")).issue,
+  },
+  edit: {
+    about: "change a card's profile; its keys stay",
+    load: async () => (await import("./cli/edit.ts")).edit,
+  },
+  renew: {
+    about: "give a card's profile another expiry",
+    load: async () => (await import("./cli/edit.ts")).renew,
+  },
+  batch: {
+    about: "issue cards from a CSV file, one after another",
+    load: async () => (await import("./cli/batch.ts")).batch,
+  },
+  revoke: {
+    about: "take profiles back",
+    load: async () => (await import("./cli/revoke.ts")).revoke,
+  },
+  recipient: {
+    about: "who can open a card's profile",
+    load: async () => (await import("./cli/recipient.ts")).recipient,
+  },
+  "card-key": {
+    about: "write down a second card's key",
+    load: async () => (await import("./cli/card_file.ts")).cardKey,
+  },
+  put: {
+    about: "write a profile from a file to a card",
+    load: async () => (await import("./cli/put.ts")).put,
+  },
+  format: {
+    about: "make a USB stick that carries client and profile",
+    load: async () => (await import("./cli/format.ts")).format,
   },
   import: {
     about: "write a wg-quick file to a card",
@@ -76,18 +102,4 @@ export async function tokenRole(args: string[]): Promise<number> {
 function usage(): string {
   const lines = Object.entries(COMMANDS).map(([name, { about }]) => `  ${name.padEnd(12)}${about}`);
   return `Usage: token COMMAND [options]\n\n${lines.join("\n")}\n\ntoken COMMAND --help says more.`;
-}
-
-/** Failures of cards, readers and files have a message for people; anything else is a defect. */
-function isExpected(error: unknown): error is Error {
-  const kinds = [
-    CardGarbledError,
-    CardGoneError,
-    CardRefusedError,
-    CardSilentError,
-    CommandError,
-    PcscError,
-    RangeError,
-  ];
-  return kinds.some((kind) => error instanceof kind);
 }

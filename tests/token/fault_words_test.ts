@@ -11,6 +11,10 @@ const words: readonly (ProfileFault & Shown)[] = [
   "other-card",
   "older-generation",
   "newer-version",
+  "revoked",
+  "hub-unknown",
+  "hub-expired",
+  "hub-refused",
 ] satisfies readonly ProfileFault[];
 
 const shown: (fault: ProfileFault) => Shown = (fault) => fault;

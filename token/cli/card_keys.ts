@@ -36,12 +36,15 @@ export async function beAdministrator(piv: PivClient, given: Given): Promise<voi
   }
 }
 
-/** The P-256 key that the profile is sealed to: the one that is there, else a new one. */
+/**
+ * The P-256 key of a slot: the one that is there, else a new one.
+ * @param options.flag What a person gives to have a new one made.
+ */
 export async function sealingKey(
   piv: PivClient,
-  options: { slot: number; known: CardKey | undefined; renew: boolean },
+  options: { slot: number; known: CardKey | undefined; renew: boolean; flag?: string },
 ): Promise<CardKey> {
-  const { slot, known, renew } = options;
+  const { slot, known, renew, flag = "--new-seal-key" } = options;
   if (!renew) {
     if (known?.slot === slot) return known;
     const there = await piv.metadata(slot);
@@ -51,7 +54,7 @@ export async function sealingKey(
         `Cannot tell whether slot ${
           slot.toString(16)
         } has a key, and none is overwritten unasked; ` +
-          "give --new-seal-key to make one",
+          `give ${flag} to make one`,
       );
     }
   }

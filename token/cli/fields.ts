@@ -84,7 +84,9 @@ export interface Fields {
 }
 
 /** Fields from another source, which file and flags override. */
-export type KnownFields = Partial<Omit<Fields, "expiresAt" | "user">>;
+export type KnownFields = {
+  readonly [Field in keyof Fields]?: Fields[Field] | undefined;
+};
 
 /**
  * Gathers fields: flags before the file that `path` names, before what is known.
@@ -105,15 +107,18 @@ export async function readFields(
     throw new UsageError("Cannot issue: the client has no name; give --client-id");
   }
   const endpoints = many("endpoint", file.server?.endpoints, known.endpoints);
-  const userId = given.text("user-id") ?? file.user?.id ?? clientId;
+  const userId = given.text("user-id") ?? file.user?.id ?? known.user?.id ?? clientId;
   const mtu = integer(given, "mtu") ?? file.tunnel?.mtu ?? known.mtu;
   const keepalive = integer(given, "keepalive") ?? file.server?.keepalive ?? known.keepalive;
-  const expires = given.text("expires") ?? file.expires ?? "365d";
+  const expires = given.text("expires") ?? file.expires ?? known.expiresAt ?? "365d";
   return {
     clientId,
     serverId: given.text("server-id") ?? file.server_id ?? known.serverId ?? hostOf(endpoints[0]),
-    user: { id: userId, name: given.text("user-name") ?? file.user?.name ?? userId },
-    expiresAt: expires instanceof Date ? seconds(expires) : parseExpiry(expires, now),
+    user: {
+      id: userId,
+      name: given.text("user-name") ?? file.user?.name ?? known.user?.name ?? userId,
+    },
+    expiresAt: expiryOf(expires, now),
     addresses: many("address", file.tunnel?.addresses, known.addresses),
     dns: many("dns", file.tunnel?.dns, known.dns),
     ...(mtu === undefined ? {} : { mtu }),
@@ -142,7 +147,9 @@ async function readFile(path: string): Promise<v.InferOutput<typeof FileSchema>>
   throw new UsageError(`Cannot read ${path}: ${key}: ${what}`);
 }
 
-function parseExpiry(when: string, now: number): number {
+function expiryOf(when: string | number | Date, now: number): number {
+  if (typeof when === "number") return when;
+  if (when instanceof Date) return seconds(when);
   const days = /^(\d{1,5})d$/.exec(when)?.[1];
   if (days !== undefined) return now + Number(days) * 86_400;
   const date = new Date(when);

@@ -1,10 +1,9 @@
 /** `token issue`: a profile for the card in the reader, with new keys. */
-import { randomBytes } from "node:crypto";
 import { makeWireGuardKey } from "../profile/wireguard_key.ts";
-import { CommandError, UsageError } from "./errors.ts";
+import { UsageError } from "./errors.ts";
 import { FIELD_FLAGS, FIELD_HELP, readFields } from "./fields.ts";
-import { readText } from "./files.ts";
-import { type Given, readOptions } from "./options.ts";
+import { readOptions } from "./options.ts";
+import { readPresharedKey } from "./preshared_key.ts";
 import { WRITE_FLAGS, WRITE_HELP, writeProfile } from "./write_profile.ts";
 
 const HELP = `Usage: token issue --issuer FILE [--from FILE.toml] [options]
@@ -42,7 +41,7 @@ export async function issue(args: string[]): Promise<number> {
   }
   const now = Math.floor(Date.now() / 1000);
   const fields = await readFields(given, { path: given.text("from"), now });
-  const presharedKey = await presharedKeyOf(given);
+  const presharedKey = await readPresharedKey(given);
   const kind = given.text("identity") ?? "sealed";
   if (kind !== "sealed" && kind !== "on-card") {
     throw new UsageError(`Cannot use --identity ${kind}: expected sealed or on-card`);
@@ -50,18 +49,4 @@ export async function issue(args: string[]): Promise<number> {
   const identity = kind === "sealed" ? { kind, ...makeWireGuardKey() } as const : { kind } as const;
   await writeProfile(given, { fields, keys: { identity, presharedKey }, now });
   return 0;
-}
-
-async function presharedKeyOf(given: Given): Promise<Uint8Array | undefined> {
-  const path = given.text("psk-file");
-  const isKept = (given.text("peer-out") ?? given.text("psk-out")) !== undefined;
-  if (given.flag("psk") && !isKept) {
-    throw new UsageError("Cannot make a preshared key: the hub needs it too; give --peer-out FILE");
-  }
-  if (path === undefined) return given.flag("psk") ? new Uint8Array(randomBytes(32)) : undefined;
-  const text = (await readText(path)).trim();
-  if (!/^[A-Za-z0-9+/]{43}=$/.test(text)) {
-    throw new CommandError(`Cannot use ${path}: expected 32 bytes in base64 (wg genpsk)`);
-  }
-  return Uint8Array.fromBase64(text);
 }

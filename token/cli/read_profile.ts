@@ -7,7 +7,18 @@ import { checkHead } from "../profile/head.ts";
 import { parseIssuerKey } from "../profile/jws.ts";
 import { openProfile } from "../profile/open.ts";
 import { pivIdentity } from "../profile/piv_p256.ts";
-import type { CarriedHead, HeadCheck, IssuerKey, Opened, ProfileHead } from "../profile/types.ts";
+import { findRevocation, type RevocationList } from "../profile/revocations.ts";
+import { fetchShare } from "../profile/share_client.ts";
+import { splitIdentity } from "../profile/split.ts";
+import type {
+  CarriedHead,
+  FileKeyIdentity,
+  HeadCheck,
+  IssuerKey,
+  Opened,
+  ProfileHead,
+} from "../profile/types.ts";
+import type { PivClient } from "../piv/client.ts";
 import { type OpenedCard, pinFault } from "./card.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import type { Given } from "./options.ts";
@@ -25,6 +36,7 @@ export interface FoundHead {
 export async function findHead(
   card: OpenedCard,
   given: Given,
+  lists: readonly RevocationList[] = [],
 ): Promise<FoundHead | Exclude<ProfileFault, "forged">> {
   const read = await readHead(card.piv);
   if (read.result === "fault") return read.fault;
@@ -42,6 +54,7 @@ export async function findHead(
     cardId: card.id,
     now: Math.floor(Date.now() / 1000),
     highestGeneration: 0,
+    isRevoked: (head) => findRevocation(lists, head) !== undefined,
   });
   return { carried, check, issuerKeys, isTrusted: trusted.length > 0 };
 }
@@ -54,18 +67,26 @@ export async function openWithPin(
 ): Promise<Extract<Opened, { result: "ok" }>> {
   const { carried, head, issuerKeys } = found;
   const { pin, secrets } = options;
-  if (head.sealedTo === undefined) {
-    throw new CommandError("Cannot open the profile: it is sealed to no key of a card");
-  }
   const fault = pinFault("PIN", await card.piv.verifyPin(pin));
   pin.fill(0);
   if (fault !== undefined) throw fault;
   const sealed = await readSealed(card.piv, carried);
   if (sealed === undefined) throw profileFault("damaged");
-  const identity = pivIdentity(card.piv, head.sealedTo);
+  const identity = cardIdentity(card.piv, head);
   const opened = await openProfile({ sealed, head, identity, issuerKeys, secrets });
   if (opened.result === "fault") throw profileFault(opened.fault);
   return opened;
+}
+
+/** Opening with the card's own key, together with the hub's half where there is one. */
+export function cardIdentity(piv: PivClient, head: ProfileHead): FileKeyIdentity {
+  const { sealedTo, split } = head;
+  if (sealedTo === undefined) {
+    throw new CommandError("Cannot open the profile: it is sealed to no key of a card");
+  }
+  return split === undefined
+    ? pivIdentity(piv, sealedTo)
+    : splitIdentity(piv, sealedTo, { id: split.id, fetchShare: () => fetchShare(piv, split) });
 }
 
 /** The message for each fault. */
@@ -77,11 +98,16 @@ export function profileFault(fault: ProfileFault): CommandError {
     "other-card": "it belongs to another card; issue one for this card",
     "older-generation": "a newer one was issued since; use the card with the newer one",
     "newer-version": "a later version of this program wrote it; update this one",
+    "revoked": "its issuer has taken it back; ask for a new one",
+    "hub-unknown": "its hub doesn't have its other half; give the hub the file of --share-out",
+    "hub-expired": "by its hub's clock it has expired; renew it",
+    "hub-refused": "its hub doesn't take this card's proof; issue it anew",
   };
   return new CommandError(`Cannot take the card's profile: ${words[fault]}`);
 }
 
-function claimedIssuer(head: Uint8Array): IssuerKey[] {
+/** Who says that he signed a head. */
+export function claimedIssuer(head: Uint8Array): IssuerKey[] {
   try {
     const { kid } = decodeProtectedHeader(new TextDecoder().decode(head));
     const key = kid === undefined ? undefined : parseIssuerKey(kid);

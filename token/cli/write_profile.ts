@@ -1,20 +1,30 @@
-/** What `issue` and `import` have in common: from fields and keys to a card that carries them. */
-import { Encrypter } from "age-encryption";
-import { ulid } from "ulid";
+/** What `issue`, `import` and a batch have in common: from fields and keys to a card that carries them. */
 import { stringify } from "smol-toml";
 import { readHead, writeProfileToCard } from "../profile/carrier.ts";
 import { checkHead } from "../profile/head.ts";
 import type { IssuerSigner } from "../profile/jws.ts";
-import { checkProfile, explainProfile, type Profile, PROFILE_VERSION } from "../profile/profile.ts";
-import { sealProfile } from "../profile/seal.ts";
+import type { Profile } from "../profile/profile.ts";
+import { cardRecipient } from "../profile/recipients.ts";
+import { type SealedProfile, sealProfile } from "../profile/seal.ts";
 import type { ProfileHead } from "../profile/types.ts";
+import { formatBundle } from "./bundle.ts";
 import { type OpenedCard, withCard } from "./card.ts";
 import { beAdministrator, onCardKey, readSlot, sealingKey } from "./card_keys.ts";
+import { draftProfile, NOBODYS_IDENTITY } from "./draft.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import type { Fields } from "./fields.ts";
-import { mustBeNew, readBytes, writeSecret } from "./files.ts";
+import { mustBeNew, readBytes } from "./files.ts";
 import { issuerOf } from "./issuer_key.ts";
 import type { FlagKinds, Given } from "./options.ts";
+import { type Output, stage } from "./outputs.ts";
+import {
+  type AskedRecipients,
+  askedRecipients,
+  RECOVERY_FLAGS,
+  RECOVERY_HELP,
+} from "./recipient_flags.ts";
+import { SPLIT_FLAGS, SPLIT_HELP, type SplitWish, splitWishOf, withProof } from "./split_flags.ts";
+import { summarize, type Summary, summaryLines } from "./summary.ts";
 
 /** Flags about card, keys and what is written beside the card. */
 export const WRITE_FLAGS = {
@@ -25,11 +35,14 @@ export const WRITE_FLAGS = {
   "new-seal-key": "flag",
   "key-slot": "text",
   "new-key": "flag",
-  recovery: "list",
+  ...RECOVERY_FLAGS,
   "backup-out": "text",
   "backup-password-file": "text",
+  "bundle-out": "text",
   "peer-out": "text",
   "psk-out": "text",
+  ...SPLIT_FLAGS,
+  json: "flag",
 } as const satisfies FlagKinds;
 
 /** The help lines of {@linkcode WRITE_FLAGS}. */
@@ -38,14 +51,14 @@ export const WRITE_HELP = `  --issuer FILE               the issuer's key (token
   --management-key-file FILE  the card's management key in hexadecimal (else the factory's)
   --seal-slot SLOT            the card's P-256 key that opens the profile: 9d (default), 82 to 95
   --new-seal-key              make a new one there, over any key
-  --recovery age1...          a stock age recipient that can open the profile too (repeat)
+${RECOVERY_HELP}
   --backup-out FILE           a second container that a password opens (stock age tool)
   --backup-password-file FILE its password
+  --bundle-out FILE           the profile as a file, sealed as on the card (token put)
   --peer-out FILE             what the hub needs of this client, as TOML
-  --psk-out FILE              the preshared key, base64 (default: beside --peer-out, with .psk)`;
-
-/** A well-formed key of no one. */
-const PLACEHOLDER = new Uint8Array(32).toBase64();
+  --psk-out FILE              the preshared key, base64 (default: beside --peer-out, with .psk)
+${SPLIT_HELP}
+  --json                      the summary as one JSON object`;
 
 /** Keys of the client; those that are sealed are wiped after use. */
 export interface ClientKeys {
@@ -55,45 +68,67 @@ export interface ClientKeys {
   readonly presharedKey: Uint8Array | undefined;
 }
 
+/** A profile to be written: what is known before the card is. */
+export interface Writing {
+  readonly fields: Fields;
+  readonly keys: ClientKeys;
+  /** Unix seconds. */
+  readonly now: number;
+}
+
 /** Signs, seals and writes a profile; says what was done. */
-export async function writeProfile(
-  given: Given,
-  content: { fields: Fields; keys: ClientKeys; now: number },
-): Promise<void> {
+export async function writeProfile(given: Given, content: Writing): Promise<void> {
   const { keys } = content;
-  const issuer = await issuerOf(given);
-  const outputs = outputsOf(given, keys);
-  checkRecovery(given.list("recovery"));
-  const password = await backupPassword(given);
   try {
-    await withCard(given.text("reader"), async (card) => {
-      const profile = await writeToCard(card, { ...content, given, issuer, password });
-      await outputs(profile);
-      console.log(
-        `Issued profile ${profile.id} (generation ${profile.generation}) for ` +
-          `${profile.user.name} to the card ${card.id}.`,
-      );
-      console.log(`client public key: ${profile.identity.publicKey}`);
-    });
+    const station = await openStation(given);
+    const { peer, psk } = hubFiles(given, keys);
+    const backup = given.text("backup-out");
+    const bundle = given.text("bundle-out");
+    for (const path of [peer, psk, backup, bundle, station.split?.shareOut]) mustBeNew(path);
+    const summary = await withCard(
+      given.text("reader"),
+      (card) => writeTo(card, { ...content, given, station, files: { peer, psk, backup, bundle } }),
+    );
+    sayIssued(given, summary, station.asked.shown);
   } finally {
-    if (keys.identity.kind === "sealed") keys.identity.privateKey.fill(0);
-    keys.presharedKey?.fill(0);
-    password?.fill(0);
+    wipeKeys(keys);
   }
 }
 
-async function writeToCard(
+/** What the station itself brings: read and checked before a card is touched. */
+export interface Station {
+  readonly issuer: IssuerSigner;
+  readonly asked: AskedRecipients;
+  readonly split: SplitWish | undefined;
+}
+
+/** Reads what the command line names. */
+export async function openStation(given: Given): Promise<Station> {
+  const issuer = await issuerOf(given);
+  return { issuer, asked: await askedRecipients(given), split: splitWishOf(given) };
+}
+
+/** Wipes what was sealed. */
+export function wipeKeys(keys: ClientKeys): void {
+  if (keys.identity.kind === "sealed") keys.identity.privateKey.fill(0);
+  keys.presharedKey?.fill(0);
+}
+
+/** Where what belongs to a profile goes. */
+export interface ProfileFiles {
+  readonly peer: string | undefined;
+  readonly psk: string | undefined;
+  readonly backup?: string | undefined;
+  readonly bundle?: string | undefined;
+}
+
+/** Writes one profile to one card, all or nothing. */
+export async function writeTo(
   card: OpenedCard,
-  request: {
-    given: Given;
-    fields: Fields;
-    keys: ClientKeys;
-    now: number;
-    issuer: IssuerSigner;
-    password: Uint8Array | undefined;
-  },
-): Promise<Profile> {
-  const { given, fields, keys, now, issuer, password } = request;
+  request: Writing & { given: Given; station: Station; files: ProfileFiles },
+): Promise<Summary> {
+  const { given, fields, keys, now, station, files } = request;
+  const { issuer, asked, split } = station;
   const { piv } = card;
   const sealSlot = readSlot(given, "seal-slot", 0x9d);
   const keySlot = readSlot(given, "key-slot", 0x82);
@@ -101,9 +136,15 @@ async function writeToCard(
     throw new UsageError("Cannot use one slot for two keys: choose another --key-slot");
   }
   const former = await formerHead(card, { issuer, now });
+  const context = {
+    cardId: card.id,
+    now,
+    former: former === undefined ? undefined : { generation: former.generation },
+    hasPresharedKey: keys.presharedKey !== undefined,
+  };
   // Checked before the card is touched: until then any well-formed key stands for the client's.
-  const draft = draftProfile(fields, { card, now, former, hasPresharedKey: !!keys.presharedKey });
-  check({ ...draft, identity: { kind: "sealed", publicKey: PLACEHOLDER } });
+  draftProfile(fields, { ...context, identity: NOBODYS_IDENTITY, recipients: asked.recipients });
+  const password = await backupPassword(given);
   await beAdministrator(piv, given);
   const sealedTo = await sealingKey(piv, {
     slot: sealSlot,
@@ -111,76 +152,130 @@ async function writeToCard(
     renew: given.flag("new-seal-key"),
   });
   const { identity } = keys;
-  const profile = check({
-    ...draft,
+  const profile = draftProfile(fields, {
+    ...context,
+    recipients: [cardRecipient("card", { cardId: card.id, ...sealedTo }), ...asked.recipients],
     identity: identity.kind === "sealed" ? { kind: "sealed", publicKey: identity.publicKey } : {
       kind: "on-card",
       slot: keySlot,
       publicKey: await onCardKey(piv, { slot: keySlot, renew: given.flag("new-key") }),
     },
   });
-  const { head, sealed, backup } = await sealProfile({
+  const sealed = await sealProfile({
     profile,
     ...(identity.kind === "sealed" ? { privateKey: identity.privateKey } : {}),
     ...(keys.presharedKey === undefined ? {} : { presharedKey: keys.presharedKey }),
   }, {
     issuer,
     sealedTo,
-    recovery: given.list("recovery"),
+    recovery: asked.recipients.flatMap((one) => "recipient" in one ? [one.recipient] : []),
     ...(password === undefined ? {} : { password }),
+    ...(split === undefined ? {} : { split: await withProof(piv, split) }),
   });
-  if (backup !== undefined) await writeSecret(given.text("backup-out") ?? "", backup);
-  await writeProfileToCard(piv, { head, sealed });
-  return profile;
+  password?.fill(0);
+  const outputs: Output[] = [
+    ...asked.outputs,
+    ...outputsOf({ sealed, files, split }),
+    ...await hubOutputs(profile, { keys, files }),
+  ];
+  await putOnCard(card, { sealed, outputs });
+  return summarize(profile, {
+    issuer: issuer.publicKey,
+    hub: split?.hub,
+    files: {
+      ...files,
+      psk: keys.presharedKey === undefined ? undefined : files.psk,
+      share: split?.shareOut,
+      recovery: asked.outputs[0]?.path,
+    },
+  });
 }
 
-function draftProfile(
-  fields: Fields,
-  from: {
-    card: OpenedCard;
-    now: number;
-    former: ProfileHead | undefined;
-    hasPresharedKey: boolean;
+/** The files first, aside; then the card; then their names. */
+export async function putOnCard(
+  { piv }: OpenedCard,
+  { sealed, outputs }: { sealed: SealedProfile; outputs: readonly Output[] },
+): Promise<void> {
+  const staged = await stage(outputs);
+  try {
+    await writeProfileToCard(piv, sealed);
+  } catch (error) {
+    await staged.discard();
+    throw error;
+  }
+  await staged.commit();
+}
+
+/** The sealed forms of a profile that go into files. */
+export function outputsOf(
+  { sealed, files, split }: {
+    sealed: SealedProfile;
+    files: ProfileFiles;
+    split: { shareOut: string } | undefined;
   },
-) {
-  const { card, now, former, hasPresharedKey } = from;
-  const { mtu, keepalive } = fields;
-  return {
-    v: PROFILE_VERSION,
-    id: ulid(now * 1000),
-    cardId: card.id,
-    // Time alone would do, and lets a card start anew after a reset; the count is for fast hands.
-    generation: Math.max(now, (former?.generation ?? 0) + 1),
-    issuedAt: now,
-    expiresAt: fields.expiresAt,
-    user: fields.user,
-    clientId: fields.clientId,
-    serverId: fields.serverId,
-    tunnel: {
-      addresses: fields.addresses,
-      dns: fields.dns,
-      ...(mtu === undefined ? {} : { mtu }),
-    },
-    server: {
-      publicKey: fields.serverKey,
-      endpoints: fields.endpoints,
-      hasPresharedKey,
-      ...(keepalive === undefined ? {} : { persistentKeepalive: keepalive }),
-    },
-    destinations: { networks: fields.networks, domains: fields.domains },
-    otherTraffic: fields.otherTraffic,
-    suite: "wireguard-1",
-  };
+): Output[] {
+  const outputs: Output[] = [];
+  const { backup, bundle } = files;
+  if (backup !== undefined && sealed.backup !== undefined) {
+    outputs.push({ path: backup, content: sealed.backup });
+  }
+  if (bundle !== undefined) outputs.push({ path: bundle, content: formatBundle(sealed) });
+  if (split !== undefined && sealed.hubShare !== undefined) {
+    outputs.push({ path: split.shareOut, content: sealed.hubShare });
+  }
+  return outputs;
 }
 
-function check(value: unknown): Profile {
-  const profile = checkProfile(value);
-  if (typeof profile !== "string") return profile;
-  throw new UsageError(`Cannot issue the profile: ${explainProfile(value) ?? profile}`);
+/** What the hub needs of a client. */
+export async function hubOutputs(
+  profile: Profile,
+  { keys, files }: { keys: Pick<ClientKeys, "presharedKey">; files: ProfileFiles },
+): Promise<Output[]> {
+  const outputs: Output[] = [];
+  const { presharedKey } = keys;
+  const psk = presharedKey === undefined ? undefined : files.psk;
+  if (presharedKey !== undefined && psk !== undefined) {
+    outputs.push({ path: psk, content: `${presharedKey.toBase64()}\n` });
+  }
+  if (files.peer === undefined) return outputs;
+  const client = {
+    name: profile.clientId,
+    public_key: profile.identity.publicKey,
+    ...(psk === undefined ? {} : { preshared_key_file: await absolute(psk) }),
+    addresses: profile.tunnel.addresses,
+    networks: profile.destinations.networks,
+    token: { card: profile.cardId, profile: profile.id, generation: profile.generation },
+  };
+  return [...outputs, { path: files.peer, content: stringify({ client: [client] }) + "\n" }];
+}
+
+/** Where the hub's part goes, by the command line. */
+export function hubFiles(
+  given: Given,
+  keys: Pick<ClientKeys, "presharedKey">,
+): { peer: string | undefined; psk: string | undefined } {
+  const peer = given.text("peer-out");
+  const psk = given.text("psk-out") ?? (peer === undefined ? undefined : `${peer}.psk`);
+  return { peer, psk: keys.presharedKey === undefined ? undefined : psk };
+}
+
+/** Prints the summary, and a secret that is shown once. */
+export function sayIssued(given: Given, summary: Summary, shown: string | undefined): void {
+  if (given.flag("json")) return console.log(JSON.stringify(summary));
+  console.log(
+    `Issued profile ${summary.profile} (generation ${summary.generation}) for ` +
+      `${summary.holder} to the card ${summary.card}.`,
+  );
+  for (const line of summaryLines(summary)) console.log(line);
+  if (shown === undefined) return;
+  console.log(
+    `\nThe recovery identity, shown this once. Whoever has it and the sealed profile has the keys ` +
+      `in it:\n${shown.trimEnd()}`,
+  );
 }
 
 /** The head that this issuer wrote before, if there is one. */
-async function formerHead(
+export async function formerHead(
   card: OpenedCard,
   options: { issuer: IssuerSigner; now: number },
 ): Promise<ProfileHead | undefined> {
@@ -192,7 +287,9 @@ async function formerHead(
     now: options.now,
     highestGeneration: 0,
   });
-  return checked.result === "fault" ? undefined : checked.head;
+  if (checked.result !== "fault") return checked.head;
+  console.error("warning: the card carried a profile that is not this issuer's; it is replaced");
+  return undefined;
 }
 
 async function backupPassword(given: Given): Promise<Uint8Array | undefined> {
@@ -202,7 +299,11 @@ async function backupPassword(given: Given): Promise<Uint8Array | undefined> {
       "Cannot write a backup: --backup-out and --backup-password-file go together",
     );
   }
-  if (path === undefined) return undefined;
+  return path === undefined ? undefined : await readPasswordFile(path);
+}
+
+/** The first line of a file, not empty. */
+export async function readPasswordFile(path: string): Promise<Uint8Array> {
   const bytes = await readBytes(path, 1024);
   const end = bytes.findIndex((byte) => byte === 0x0a || byte === 0x0d);
   const password = end < 0 ? bytes : bytes.slice(0, end);
@@ -210,37 +311,9 @@ async function backupPassword(given: Given): Promise<Uint8Array | undefined> {
   return password;
 }
 
-function checkRecovery(recipients: readonly string[]): void {
-  for (const recipient of recipients) {
-    try {
-      new Encrypter().addRecipient(recipient);
-    } catch {
-      throw new UsageError(`Cannot seal to ${recipient}: it is no age recipient (age-keygen -y)`);
-    }
-  }
-}
-
-/** Decides where the hub's part goes before anything is written. */
-function outputsOf(given: Given, keys: ClientKeys): (profile: Profile) => Promise<void> {
-  const peerPath = given.text("peer-out");
-  const pskPath = given.text("psk-out") ?? (peerPath === undefined ? undefined : `${peerPath}.psk`);
-  const { presharedKey } = keys;
-  const kept = presharedKey === undefined ? undefined : pskPath;
-  for (const path of [peerPath, kept, given.text("backup-out")]) mustBeNew(path);
-  return async (profile) => {
-    if (presharedKey !== undefined && pskPath !== undefined) {
-      await writeSecret(pskPath, `${presharedKey.toBase64()}\n`);
-    }
-    if (peerPath === undefined) return;
-    const client = {
-      name: profile.clientId,
-      public_key: profile.identity.publicKey,
-      ...(presharedKey === undefined || pskPath === undefined
-        ? {}
-        : { preshared_key_file: await Deno.realPath(pskPath) }),
-      addresses: profile.tunnel.addresses,
-      networks: profile.destinations.networks,
-    };
-    await writeSecret(peerPath, stringify({ client: [client] }) + "\n");
-  };
+/** The file itself is not there yet, its folder is. */
+async function absolute(path: string): Promise<string> {
+  const slash = path.lastIndexOf("/");
+  const folder = slash < 0 ? "." : path.slice(0, slash + 1);
+  return `${(await Deno.realPath(folder)).replace(/\/$/, "")}/${path.slice(slash + 1)}`;
 }

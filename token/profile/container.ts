@@ -6,11 +6,8 @@ import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { hkdf } from "@noble/hashes/hkdf.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { Decrypter, Encrypter } from "age-encryption";
-import { LARGEST_CONTAINER } from "./limits.ts";
+import { LARGEST_CONTAINER, LONGEST_HEADER, MOST_STANZAS } from "./limits.ts";
 import type { FileKeyIdentity, Stanza } from "./types.ts";
-
-/** Longest header: what a handful of recipients need. */
-const LONGEST_HEADER = 4096;
 
 const NONCE_BYTES = 16;
 const TAG_BYTES = 16;
@@ -102,11 +99,24 @@ async function unwrap(
   }
 }
 
+/**
+ * The kinds of recipients that a container names, in its order (`piv-p256`, `X25519`, `scrypt`, …);
+ * `undefined` when it is no container. Nothing is opened, and nothing of it is proven.
+ */
+export function recipientKinds(sealed: Uint8Array): string[] | undefined {
+  const end = sealed.length > LARGEST_CONTAINER ? undefined : headerEnd(sealed);
+  if (end === undefined) return undefined;
+  const text = new TextDecoder("latin1").decode(sealed.subarray(0, end));
+  return [...text.matchAll(/^-> (\S+)/gm)].map(([, kind = ""]) => kind);
+}
+
 /** Where the line of the header's MAC ends. */
 function headerEnd(sealed: Uint8Array): number | undefined {
   const text = new TextDecoder("latin1").decode(sealed.subarray(0, LONGEST_HEADER));
   if (!text.startsWith("age-encryption.org/v1\n")) return undefined;
   const mac = text.indexOf("\n--- ");
   const end = mac < 0 ? -1 : text.indexOf("\n", mac + 1);
-  return end < 0 ? undefined : end + 1;
+  if (end < 0) return undefined;
+  const stanzas = text.slice(0, mac).split("\n-> ").length - 1;
+  return stanzas > MOST_STANZAS ? undefined : end + 1;
 }

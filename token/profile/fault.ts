@@ -11,4 +11,12 @@ export type ProfileFault =
   /** A newer generation of this profile has been seen before. */
   | "older-generation"
   /** Written by a later version of this program. */
-  | "newer-version";
+  | "newer-version"
+  /** Its issuer has taken it back. */
+  | "revoked"
+  /** Its other half lies at a hub, and that hub doesn't know of it. */
+  | "hub-unknown"
+  /** Its other half lies at a hub, and by that hub's clock the profile has expired. */
+  | "hub-expired"
+  /** Its other half lies at a hub, and that hub doesn't take this card's proof. */
+  | "hub-refused";

@@ -1,10 +1,13 @@
 /**
  * The head of a profile: signed, readable without a PIN, and enough to refuse a card before one is
- * asked for. It tells a later version, another card, an older generation and an expiry apart.
+ * asked for. It tells a later version, another card, one taken back, an older generation and an
+ * expiry apart.
  */
 import * as v from "valibot";
 import { type IssuerSigner, signJson, verifyJson } from "./jws.ts";
 import { LONGEST_HEAD } from "./limits.ts";
+import { isEndpoint } from "./profile.ts";
+import { SHARE_ID_BYTES } from "./split.ts";
 import type { HeadCheck, HeadContext, ProfileHead } from "./types.ts";
 
 /** The version of heads that this program writes and reads. */
@@ -32,6 +35,12 @@ const HeadSchema = v.object({
     slot: v.pipe(v.number(), v.integer(), v.minValue(0x82), v.maxValue(0x9d)),
     publicKey: base64url(33),
   })),
+  split: v.optional(v.object({
+    id: base64url(SHARE_ID_BYTES),
+    hub: v.pipe(word(262), v.check(isEndpoint)),
+    hubKey: base64url(32),
+    proofSlot: v.pipe(v.number(), v.integer(), v.minValue(0x82), v.maxValue(0x9e)),
+  })),
 });
 
 /** Signs a head. */
@@ -39,7 +48,7 @@ export function signHead(
   head: Omit<ProfileHead, "issuer">,
   issuer: IssuerSigner,
 ): Promise<Uint8Array> {
-  const { profileId, cardId, holder, expiresAt, generation, inner, sealedTo } = head;
+  const { profileId, cardId, holder, expiresAt, generation, inner, sealedTo, split } = head;
   const value = {
     v: HEAD_VERSION,
     profileId,
@@ -51,6 +60,9 @@ export function signHead(
     ...(sealedTo === undefined
       ? {}
       : { sealedTo: { slot: sealedTo.slot, publicKey: toBase64url(sealedTo.publicKey) } }),
+    ...(split === undefined
+      ? {}
+      : { split: { ...split, id: toBase64url(split.id), hubKey: toBase64url(split.hubKey) } }),
   };
   return signJson(value, { kind: "sekisho-head", issuer });
 }
@@ -67,13 +79,15 @@ export async function checkHead(bytes: Uint8Array, context: HeadContext): Promis
   if (versionOf(verified.value) > HEAD_VERSION) return { result: "fault", fault: "newer-version" };
   const parsed = v.safeParse(HeadSchema, verified.value);
   if (!parsed.success) return { result: "fault", fault: "damaged" };
-  const { v: _version, sealedTo, ...rest } = parsed.output;
+  const { v: _version, sealedTo, split, ...rest } = parsed.output;
   const head: ProfileHead = {
     ...rest,
     ...(sealedTo === undefined ? {} : { sealedTo }),
+    ...(split === undefined ? {} : { split }),
     issuer: verified.issuer,
   };
   if (head.cardId !== cardId) return { result: "fault", fault: "other-card" };
+  if (context.isRevoked?.(head)) return { result: "fault", fault: "revoked" };
   if (head.generation < highestGeneration) return { result: "fault", fault: "older-generation" };
   return { result: now >= head.expiresAt ? "expired" : "ok", head };
 }

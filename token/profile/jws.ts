@@ -1,9 +1,15 @@
 /** Signed JSON: compact JWS (RFC 7515) with EdDSA over Ed25519 (RFC 8037), of a trusted issuer. */
 import { CompactSign, compactVerify, decodeProtectedHeader, importJWK } from "jose";
+import { DEEPEST_JSON, LONGEST_JWS_HEADER } from "./limits.ts";
 import type { IssuerKey } from "./types.ts";
 
 /** What a signature stands under; one kind can't be passed off as another. */
-export type JwsKind = "sekisho-head" | "sekisho-settings";
+export type JwsKind =
+  | "sekisho-head"
+  | "sekisho-settings"
+  | "sekisho-revocations"
+  | "sekisho-share"
+  | "sekisho-stick";
 
 /** An issuer's private half. */
 export interface IssuerSigner {
@@ -45,7 +51,8 @@ export async function verifyJson(
     return "forged";
   }
   try {
-    return { value: JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload)), issuer };
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(payload);
+    return isDeep(text) ? "damaged" : { value: JSON.parse(text), issuer };
   } catch {
     return "damaged";
   }
@@ -59,9 +66,27 @@ export function parseIssuerKey(text: string): IssuerKey | undefined {
 /** The header of three well-formed parts, the last one as long as a signature (64 bytes). */
 function headerOf(jws: string): { alg?: unknown; typ?: unknown; kid?: unknown } | undefined {
   if (!/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}$/.test(jws)) return undefined;
+  if (jws.indexOf(".") > LONGEST_JWS_HEADER) return undefined;
   try {
     return decodeProtectedHeader(jws);
   } catch {
     return undefined;
   }
+}
+
+/** Whether arrays and objects lie deeper in each other than any honest text has them. */
+function isDeep(json: string): boolean {
+  let depth = 0;
+  let inText = false;
+  for (let at = 0; at < json.length; at++) {
+    const character = json[at];
+    if (inText) {
+      if (character === "\\") at++;
+      else if (character === '"') inText = false;
+    } else if (character === '"') inText = true;
+    else if (character === "{" || character === "[") {
+      if (++depth > DEEPEST_JSON) return true;
+    } else if (character === "}" || character === "]") depth--;
+  }
+  return false;
 }

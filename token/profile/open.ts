@@ -34,6 +34,12 @@ export async function openProfile(options: OpenOptions): Promise<Opened> {
 }
 
 function agrees(profile: Profile, head: ProfileHead): boolean {
-  return profile.id === head.profileId && profile.cardId === head.cardId &&
-    profile.generation === head.generation && profile.expiresAt === head.expiresAt;
+  return profile.id === head.profileId && profile.generation === head.generation &&
+    profile.expiresAt === head.expiresAt && isForCard(profile, head.cardId);
+}
+
+/** The card that it was issued to, or another that its issuer named beside it. */
+function isForCard(profile: Profile, cardId: string): boolean {
+  return profile.cardId === cardId ||
+    (profile.recipients ?? []).some((one) => one.kind === "card" && one.cardId === cardId);
 }

@@ -5,13 +5,11 @@ import { scrypt } from "@noble/hashes/scrypt.js";
 import { Stanza as AgeStanza } from "age-encryption";
 import { concat } from "../apdu/tlv.ts";
 import { type FileKeyRecipient, StanzaError } from "./container.ts";
+import { HIGHEST_WORK_FACTOR } from "./limits.ts";
 import type { FileKeyIdentity } from "./types.ts";
 
 /** The stock tool's choice: about a second, 256 MiB. */
 const WORK_FACTOR = 18;
-
-/** Twice as much as anybody writes; a file that asks for more is there to fill the memory. */
-const HIGHEST_WORK_FACTOR = 19;
 
 const LABEL = new TextEncoder().encode("age-encryption.org/v1/scrypt");
 const NONCE = new Uint8Array(12); // every wrapping key is used once

@@ -31,52 +31,86 @@ export interface AgreeingCard {
 
 /** Seals to a card's key (compressed point, 33 bytes). */
 export function pivRecipient(publicKey: Uint8Array): FileKeyRecipient {
-  const recipient = decompress(publicKey);
-  if (recipient === undefined) {
-    throw new RangeError("Cannot seal: the card's key is no P-256 point");
-  }
+  checkCardKey(publicKey);
   return {
     wrapFileKey(fileKey) {
-      const pair = createECDH("prime256v1");
-      pair.generateKeys();
-      const ephemeral = new Uint8Array(pair.getPublicKey(null, "compressed"));
-      const shared = new Uint8Array(pair.computeSecret(recipient));
-      const key = wrappingKey(shared, { ephemeral, publicKey });
-      const body = chacha20poly1305(key, NONCE).encrypt(fileKey);
-      key.fill(0);
-      return [new AgeStanza([NAME, base64(tagOf(publicKey)), base64(ephemeral)], body)];
+      const { ephemeral, body } = wrapToCard(fileKey, { publicKey, label: NAME });
+      return [new AgeStanza([NAME, cardTag(publicKey), base64(ephemeral)], body)];
     },
   };
 }
 
 /** Opens with the key on the card; its PIN must be verified. */
 export function pivIdentity(card: AgreeingCard, cardKey: CardKey): FileKeyIdentity {
-  const { slot, publicKey } = cardKey;
   return {
-    async unwrapFileKey(stanzas) {
-      const own = stanzas.filter((stanza) => isFor(stanza, publicKey));
-      for (const stanza of own.slice(0, MOST_TRIES)) {
-        const ephemeral = unbase64(stanza.args[2] ?? "");
-        const peer = ephemeral && decompress(ephemeral);
-        if (ephemeral === undefined || peer === undefined || stanza.body.length !== WRAPPED_BYTES) {
-          throw new StanzaError("Cannot open: the stanza for this card is malformed");
-        }
-        const shared = await card.agree(slot, { algorithm: PIV_ALGORITHM.eccP256, peer });
-        const key = wrappingKey(shared, { ephemeral, publicKey });
-        try {
-          return chacha20poly1305(key, NONCE).decrypt(stanza.body);
-        } catch {
-          continue; // four bytes of tag may belong to another key
-        } finally {
-          key.fill(0);
-        }
-      }
-      if (own.length > 0) {
-        throw new StanzaError("Cannot open: the stanza is not for this card's key");
-      }
-      return null;
-    },
+    unwrapFileKey: (stanzas) =>
+      unwrapStanzas(card, cardKey, {
+        label: NAME,
+        stanzas: stanzas.filter(({ args }) => args.length === 3),
+        bytes: WRAPPED_BYTES,
+      }),
   };
+}
+
+/** @throws {RangeError} when a key is no compressed P-256 point. */
+export function checkCardKey(publicKey: Uint8Array): void {
+  if (decompress(publicKey) === undefined) {
+    throw new RangeError("Cannot seal: the card's key is no P-256 point");
+  }
+}
+
+/** Wraps a secret to a card's key; `label` names what for, so that one use can't stand for another. */
+export function wrapToCard(
+  secret: Uint8Array,
+  to: { publicKey: Uint8Array; label: string },
+): { ephemeral: Uint8Array; body: Uint8Array } {
+  const pair = createECDH("prime256v1");
+  pair.generateKeys();
+  const ephemeral = new Uint8Array(pair.getPublicKey(null, "compressed"));
+  const shared = new Uint8Array(pair.computeSecret(decompress(to.publicKey) ?? to.publicKey));
+  const key = wrappingKey(shared, { ephemeral, ...to });
+  const body = chacha20poly1305(key, NONCE).encrypt(secret);
+  key.fill(0);
+  return { ephemeral, body };
+}
+
+/**
+ * The secret of the one stanza that is this key's own; `null` when there is none. Such a stanza has
+ * the label, the key's tag and the ephemeral key as its first three words.
+ * @throws {StanzaError} when a stanza names this key and isn't for it.
+ */
+export async function unwrapStanzas(
+  card: AgreeingCard,
+  { slot, publicKey }: CardKey,
+  from: { label: string; stanzas: readonly Stanza[]; bytes: number },
+): Promise<Uint8Array | null> {
+  const { label, stanzas, bytes } = from;
+  const own = stanzas.filter(({ args: [name, tag, ephemeral] }) =>
+    name === label && tag === cardTag(publicKey) && ephemeral !== undefined
+  );
+  for (const stanza of own.slice(0, MOST_TRIES)) {
+    const ephemeral = unbase64(stanza.args[2] ?? "");
+    const peer = ephemeral && decompress(ephemeral);
+    if (ephemeral === undefined || peer === undefined || stanza.body.length !== bytes) {
+      throw new StanzaError("Cannot open: the stanza for this card is malformed");
+    }
+    const shared = await card.agree(slot, { algorithm: PIV_ALGORITHM.eccP256, peer });
+    const key = wrappingKey(shared, { ephemeral, publicKey, label });
+    try {
+      return chacha20poly1305(key, NONCE).decrypt(stanza.body);
+    } catch {
+      continue; // four bytes of tag may belong to another key
+    } finally {
+      key.fill(0);
+    }
+  }
+  if (own.length > 0) throw new StanzaError("Cannot open: the stanza is not for this card's key");
+  return null;
+}
+
+/** The first four bytes of the key's SHA-256, in base64: how a stanza names it. */
+export function cardTag(publicKey: Uint8Array): string {
+  return base64(sha256(publicKey).subarray(0, 4));
 }
 
 /** 04 X Y to the compressed form; `undefined` when it is no point of the curve. */
@@ -99,21 +133,12 @@ function decompress(point: Uint8Array): Uint8Array | undefined {
 /** Wipes `shared`. */
 function wrappingKey(
   shared: Uint8Array,
-  keys: { ephemeral: Uint8Array; publicKey: Uint8Array },
+  keys: { ephemeral: Uint8Array; publicKey: Uint8Array; label: string },
 ): Uint8Array {
   const salt = concat(keys.ephemeral, keys.publicKey);
-  const key = hkdf(sha256, shared, salt, new TextEncoder().encode(NAME), 32);
+  const key = hkdf(sha256, shared, salt, new TextEncoder().encode(keys.label), 32);
   shared.fill(0);
   return key;
-}
-
-function isFor(stanza: Stanza, publicKey: Uint8Array): boolean {
-  const [name, tag] = stanza.args;
-  return name === NAME && stanza.args.length === 3 && tag === base64(tagOf(publicKey));
-}
-
-function tagOf(publicKey: Uint8Array): Uint8Array {
-  return sha256(publicKey).subarray(0, 4);
 }
 
 function base64(bytes: Uint8Array): string {

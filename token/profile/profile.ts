@@ -4,6 +4,7 @@
  * The core's contract: text in, a checked profile or one word of refusal out.
  */
 import * as v from "valibot";
+import { MOST_RECIPIENTS } from "./limits.ts";
 
 /** The version of the settings that this program writes and reads. */
 export const PROFILE_VERSION = 1;
@@ -36,6 +37,29 @@ const IdentitySchema = v.variant("kind", [
   }),
 ]);
 
+/** Who can open the container, each by a name: what a station needs to seal it again. */
+export const RecipientSchema = v.variant("kind", [
+  v.strictObject({
+    kind: v.literal("card"),
+    name: word(64),
+    cardId: word(64),
+    /** Key reference of the card's P-256 key: 9D, or 82 to 95. */
+    slot: v.pipe(v.number(), v.integer(), v.minValue(0x82), v.maxValue(0x9d)),
+    /** Compressed point, 33 bytes in base64url. */
+    publicKey: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{44}$/)),
+  }),
+  v.strictObject({
+    /** An age identity, one that a password opens, or one that lies in a safe. */
+    kind: v.picklist(["x25519", "password", "recovery"]),
+    name: word(64),
+    /** `age1…` */
+    recipient: v.pipe(v.string(), v.regex(/^age1[a-z0-9]{58}$/)),
+  }),
+]);
+
+/** One way to open a profile. */
+export type ProfileRecipient = v.InferOutput<typeof RecipientSchema>;
+
 /** The shape of {@linkcode Profile}, checked. */
 export const ProfileSchema = v.strictObject({
   v: v.literal(PROFILE_VERSION),
@@ -66,6 +90,8 @@ export const ProfileSchema = v.strictObject({
   destinations: v.strictObject({ networks: list(cidr, 256), domains: list(domain, 256) }),
   otherTraffic: v.picklist(["drop", "direct"]),
   suite: v.literal("wireguard-1"),
+  /** Absent in profiles whose station kept no list: then only the card of `cardId` is known. */
+  recipients: v.optional(list(RecipientSchema, MOST_RECIPIENTS)),
 });
 
 /** Settings of one card for one holder. Times are Unix seconds. */
@@ -119,7 +145,8 @@ function isIpv6(text: string): boolean {
   return halves.length === 2 ? count <= 7 : count === 8;
 }
 
-function isEndpoint(text: string): boolean {
+/** Whether a text is "host:port", the host a name or an address. */
+export function isEndpoint(text: string): boolean {
   const match = /^(?:\[([^\]]+)\]|([^:[\]\s]+)):([1-9]\d{0,4})$/.exec(text);
   if (match === null || Number(match[3]) > 65_535) return false;
   const [, six, host] = match;

@@ -19,6 +19,8 @@ export interface ProfileHead {
   readonly inner: Uint8Array;
   /** The card's key that opens the container; absent when no card key does. */
   readonly sealedTo?: CardKey;
+  /** Where the other half of the file key lies; absent when the card's half is all of it. */
+  readonly split?: SplitHead;
   /** The issuer whose signature holds. */
   readonly issuer: IssuerKey;
 }
@@ -31,6 +33,18 @@ export interface CardKey {
   readonly publicKey: Uint8Array;
 }
 
+/** How to get at the hub's half of a split profile. */
+export interface SplitHead {
+  /** Names the share at the hub: 16 bytes, new with each sealing. */
+  readonly id: Uint8Array;
+  /** "host:port" (TCP). */
+  readonly hub: string;
+  /** The hub's X25519 public key, 32 bytes: requests are sealed to it. */
+  readonly hubKey: Uint8Array;
+  /** The card's P-256 key that signs the hub's challenge. */
+  readonly proofSlot: number;
+}
+
 /** What a head is checked against. */
 export interface HeadContext {
   readonly issuerKeys: readonly IssuerKey[];
@@ -40,6 +54,8 @@ export interface HeadContext {
   readonly now: number;
   /** The highest generation of this card's profiles seen so far, 0 for none. */
   readonly highestGeneration: number;
+  /** Whether its issuer has taken the profile back; absent: nothing is known of that. */
+  readonly isRevoked?: (head: ProfileHead) => boolean;
 }
 
 /** The verdict on a head. */
@@ -88,6 +104,7 @@ export interface Stanza {
 /** What `openProfile` needs. */
 export interface OpenOptions {
   readonly sealed: Uint8Array;
+  /** The checked head of the card that the profile was read from. */
   readonly head: ProfileHead;
   readonly identity: FileKeyIdentity;
   /** Keys are placed here; 64 bytes are enough. */

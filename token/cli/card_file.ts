@@ -1,0 +1,76 @@
+/** `token card-key`, and what it writes down: a card's key to seal to, for a station without the card. */
+import * as v from "valibot";
+import { checkCardKey } from "../profile/piv_p256.ts";
+import type { RecipientCard } from "../profile/recipients.ts";
+import { withCard } from "./card.ts";
+import { beAdministrator, readSlot, sealingKey } from "./card_keys.ts";
+import { mustBeNew, writeSecret } from "./files.ts";
+import { readOptions } from "./options.ts";
+
+const HELP = `Usage: token card-key [--out FILE] [options]
+
+Writes down the card's id and the public key that a profile can be sealed to, making that key if
+there is none. token recipient add --card FILE takes it. Nothing in it is secret.
+
+  --out FILE                  where to (default: standard output)
+  --reader NAME               the reader whose name contains NAME, when there are several
+  --seal-slot SLOT            the card's P-256 key: 9d (default), 82 to 95
+  --new-seal-key              make a new one there, over any key
+  --management-key-file FILE  the card's management key in hexadecimal (else the factory's)
+  --help                      this text`;
+
+const CardSchema = v.strictObject({
+  sekisho: v.literal("card-key"),
+  v: v.literal(1),
+  card: v.pipe(v.string(), v.minLength(1), v.maxLength(64)),
+  slot: v.pipe(v.number(), v.integer(), v.minValue(0x82), v.maxValue(0x9d)),
+  publicKey: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{44}$/)),
+});
+
+/** Runs the command. */
+export async function cardKey(args: string[]): Promise<number> {
+  const given = readOptions(args, {
+    flags: {
+      out: "text",
+      reader: "text",
+      "seal-slot": "text",
+      "new-seal-key": "flag",
+      "management-key-file": "text",
+    },
+  });
+  if (given === "help") {
+    console.log(HELP);
+    return 0;
+  }
+  const out = given.text("out");
+  mustBeNew(out);
+  const slot = readSlot(given, "seal-slot", 0x9d);
+  const card = await withCard(given.text("reader"), async ({ piv, id }) => {
+    await beAdministrator(piv, given);
+    const renew = given.flag("new-seal-key");
+    return { cardId: id, ...await sealingKey(piv, { slot, known: undefined, renew }) };
+  });
+  const text = formatCardFile(card);
+  if (out === undefined) console.log(text.trimEnd());
+  else await writeSecret(out, text);
+  return 0;
+}
+
+/** Writes a card's key down. */
+export function formatCardFile({ cardId, slot, publicKey }: RecipientCard): string {
+  const key = publicKey.toBase64({ alphabet: "base64url", omitPadding: true });
+  return `${JSON.stringify({ sekisho: "card-key", v: 1, card: cardId, slot, publicKey: key })}\n`;
+}
+
+/** Reads a card's key; `undefined` when it is none. */
+export function parseCardFile(text: string): RecipientCard | undefined {
+  if (text.length > 1024) return undefined;
+  try {
+    const { card, slot, publicKey } = v.parse(CardSchema, JSON.parse(text));
+    const bytes = Uint8Array.fromBase64(publicKey, { alphabet: "base64url" });
+    checkCardKey(bytes);
+    return { cardId: card, slot, publicKey: bytes };
+  } catch {
+    return undefined; // whatever is wrong with it, it is no card's key
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Files that belong to a profile. They are written aside before the card is touched and get their
+ * names once the card carries the profile: no file ever speaks of a profile that isn't there.
+ */
+import { randomBytes } from "node:crypto";
+import { CommandError } from "./errors.ts";
+import { mustBeNew, writeSecret } from "./files.ts";
+
+/** A file to be. */
+export interface Output {
+  readonly path: string;
+  readonly content: Uint8Array | string;
+}
+
+/** Writes files aside; they are readable by their owner only. */
+export async function stage(outputs: readonly Output[]): Promise<StagedOutputs> {
+  const mark = `.new-${randomBytes(4).toString("hex")}`;
+  const staged: string[] = [];
+  try {
+    for (const { path, content } of outputs) {
+      mustBeNew(path);
+      await writeSecret(`${path}${mark}`, content);
+      staged.push(path);
+    }
+  } catch (error) {
+    for (const path of staged) await Deno.remove(`${path}${mark}`);
+    throw error;
+  }
+  return new StagedOutputs(staged, mark);
+}
+
+/** Files that wait for their names. */
+export class StagedOutputs {
+  readonly #paths: readonly string[];
+  readonly #mark: string;
+
+  /** Use {@linkcode stage}. */
+  constructor(paths: readonly string[], mark: string) {
+    this.#paths = paths;
+    this.#mark = mark;
+  }
+
+  /** Gives them their names, never over a file that came meanwhile. */
+  async commit(): Promise<void> {
+    for (const path of this.#paths) {
+      const aside = `${path}${this.#mark}`;
+      try {
+        await Deno.link(aside, path);
+      } catch {
+        throw new CommandError(
+          `Cannot name ${path}: it came meanwhile, or links can't be made there; ` +
+            `the card is written, take ${aside}`,
+        );
+      }
+      await Deno.remove(aside);
+    }
+  }
+
+  /** Takes them away: the card doesn't carry what they speak of. */
+  async discard(): Promise<void> {
+    for (const path of this.#paths) await Deno.remove(`${path}${this.#mark}`);
+  }
+}

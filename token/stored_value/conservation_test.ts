@@ -31,6 +31,7 @@ type Step =
   | { readonly do: "to-issuer"; which: number }
   | { readonly do: "to-card"; which: number; cut?: Cut }
   | { readonly do: "forge-consent"; which: number; bit: number }
+  | { readonly do: "forge-question"; which: number; change: "credits" | "transaction" | "payload" }
   | { readonly do: "settle"; which: number }
   | { readonly do: "forge-receipt"; which: number; amount: number }
   | { readonly do: "pin"; isRight: boolean; cut?: Cut }
@@ -40,6 +41,9 @@ Deno.test("money is conserved under random sequences, replays, cuts and concurre
   await fc.assert(
     fc.asyncProperty(fc.array(anyStep(), { minLength: 5, maxLength: 40 }), async (steps) => {
       const world = await World.begin();
+      await world.take({ do: "ask-credit", reference: 250, amount: 20_000 });
+      await world.take({ do: "to-issuer", which: 0 });
+      await world.take({ do: "to-card", which: 0 });
       for (const step of steps) {
         await world.take(step);
         world.check();
@@ -162,7 +166,9 @@ class World {
       const receipt = await this.#client.receipt(party, reference);
       if (receipt !== undefined) this.#settle(receipt);
     }
-    for (const receipt of before?.log ?? []) this.#settlement.accept(receipt);
+    for (const receipt of before?.log ?? []) {
+      assert.ok(["accepted", "duplicate"].includes(this.#settlement.accept(receipt)));
+    }
     const { purse } = this.#card.state;
     assert.ok(purse);
     const turnover = this.#offices.reduce((sum, office) => sum + office.turnover, 0);
@@ -218,6 +224,22 @@ class World {
         mac[step.bit >> 3] = (mac[step.bit >> 3] ?? 0) ^ (1 << (step.bit & 7));
         await client.grant(PURPOSE.credit, mac);
         throw new Error("A forged consent was taken");
+      }
+      case "forge-question": {
+        const question = pick(this.#questions, step.which);
+        if (question === undefined) return;
+        const { ask, payload } = question;
+        const changed = step.change === "payload"
+          ? { ...question, payload: payload.map((byte) => byte ^ 1) }
+          : { ...question, ask: { ...ask, [step.change]: ask[step.change] + 1 } };
+        if (payload.length === 0 && step.change === "payload") return;
+        const result = decide(changed, {
+          masters: MASTERS,
+          account: this.account,
+          isAllowed: () => true,
+        });
+        assert.deepEqual(result, { outcome: "refused", reason: "forged" });
+        return;
       }
       case "settle": {
         const receipt = pick(this.#receipts, step.which);
@@ -284,7 +306,12 @@ function anyStep(): fc.Arbitrary<Step> {
     .map(([one, bit]): Step => ({ do: "forge-consent", which: one, bit }));
   const forgeReceipt = fc.tuple(which, amount)
     .map(([one, sum]): Step => ({ do: "forge-receipt", which: one, amount: sum }));
+  const forgeQuestion = fc.tuple(
+    which,
+    fc.constantFrom<"credits" | "transaction" | "payload">("credits", "transaction", "payload"),
+  ).map(([one, change]): Step => ({ do: "forge-question", which: one, change }));
   return fc.oneof(
+    { weight: 1, arbitrary: forgeQuestion },
     { weight: 6, arbitrary: pay },
     { weight: 5, arbitrary: askCredit },
     { weight: 6, arbitrary: which.map((one): Step => ({ do: "to-issuer", which: one })) },

@@ -1,5 +1,5 @@
 import { SW } from "../../apdu/status.ts";
-import { concat, encodeTlv } from "../../apdu/tlv.ts";
+import { concat, encodeTlv, findTlv } from "../../apdu/tlv.ts";
 import { status, success } from "../application.ts";
 import { unseal } from "../vault.ts";
 import { algorithmsFor } from "./algorithms.ts";
@@ -73,8 +73,9 @@ export const getData: OpenPgpCommand = (context, apdu) => {
       case DO.name:
       case DO.language:
       case DO.salutation:
-      case DO.certificate:
         return state.objects.get(wanted) ?? new Uint8Array(0);
+      case DO.certificate:
+        return state.objects.get(certificateTag(session.certificate)) ?? new Uint8Array(0);
       default:
         return discretionary(state).find(([known]) => known === wanted)?.[1];
     }
@@ -85,6 +86,32 @@ export const getData: OpenPgpCommand = (context, apdu) => {
     return concat(...tags.map((one) => encodeTlv(one, value(one))));
   }
 };
+
+/** SELECT DATA: section 7.2.5. P1 says which certificate is meant from now on. */
+export const selectData: OpenPgpCommand = ({ session }, apdu) => {
+  const list = findTlv(apdu.data, 0x60);
+  const tag = list && findTlv(list, 0x5c);
+  const isCertificate = tag?.length === 2 &&
+    ((tag[0] ?? 0) << 8 | (tag[1] ?? 0)) === DO.certificate;
+  if (apdu.p2 !== 0x04) return status(SW.INCORRECT_P1P2);
+  if (!isCertificate || apdu.p1 > 2) return status(SW.REFERENCE_NOT_FOUND);
+  session.certificate = apdu.p1 === 0 ? 0 : apdu.p1 === 1 ? 1 : 2;
+  return status(SW.OK);
+};
+
+/** GET NEXT DATA: section 7.2.7. The next certificate, until there is none. */
+export const getNextData: OpenPgpCommand = (context, apdu) => {
+  const { session } = context;
+  if (((apdu.p1 << 8) | apdu.p2) !== DO.certificate) return status(SW.REFERENCE_NOT_FOUND);
+  if (session.certificate === 2) return status(SW.REFERENCE_NOT_FOUND);
+  session.certificate = session.certificate === 0 ? 1 : 2;
+  return getData(context, apdu);
+};
+
+/** Where one of the three certificates is kept. */
+export function certificateTag(which: number): number {
+  return (DO.certificate << 8) | which;
+}
 
 /** What a sealed private object is bound to. */
 export function objectSealContext(tag: number): string {

@@ -10,7 +10,7 @@ import { OPENPGP_INS, OPENPGP_RID, SW_TERMINATED } from "./constants.ts";
 import type { OpenPgpCommand, OpenPgpContext } from "./context.ts";
 import { factoryOpenPgp } from "./factory.ts";
 import { generateKeyPair, importKey } from "./keys.ts";
-import { applicationId, getData } from "./objects.ts";
+import { applicationId, getData, getNextData, selectData } from "./objects.ts";
 import { getChallenge, internalAuthenticate, performSecurityOperation } from "./operations.ts";
 import { changeReferenceData, resetRetryCounter, verify } from "./passwords.ts";
 import { putData } from "./put_data.ts";
@@ -103,7 +103,9 @@ const COMMANDS: ReadonlyMap<number, OpenPgpCommand> = new Map<number, OpenPgpCom
   [OPENPGP_INS.generateAsymmetric, generateKeyPair],
   [OPENPGP_INS.getChallenge, getChallenge],
   [OPENPGP_INS.internalAuthenticate, internalAuthenticate],
+  [OPENPGP_INS.selectData, selectData],
   [OPENPGP_INS.getData, getData],
+  [OPENPGP_INS.getNextData, getNextData],
   [OPENPGP_INS.putData, putData],
   [OPENPGP_INS.putDataOdd, importKey],
 ]);

@@ -5,7 +5,7 @@ import { seal } from "../vault.ts";
 import { algorithmOf } from "./algorithms.ts";
 import { DO, LONGEST } from "./constants.ts";
 import { type OpenPgpCommand, type OpenPgpContext, withPlace } from "./context.ts";
-import { objectSealContext } from "./objects.ts";
+import { certificateTag, objectSealContext } from "./objects.ts";
 import { putResettingCode } from "./passwords.ts";
 import { KEY_NAMES, type KeyName, type OpenPgpState } from "./state.ts";
 
@@ -22,7 +22,8 @@ export const putData: OpenPgpCommand = function* (context, apdu) {
   const longest = longestOf(tag);
   if (longest !== undefined) {
     if (data.length > longest) return status(SW.WRONG_LENGTH);
-    return yield* saved(context, { objects: withObject(context, { tag, data }) });
+    const kept = tag === DO.certificate ? certificateTag(session.certificate) : tag;
+    return yield* saved(context, { objects: withObject(context, { tag: kept, data }) });
   }
   if (tag === DO.passwordStatus) {
     const [flag] = data;

@@ -6,6 +6,8 @@ export type Verified = "signing" | "using" | "administrator";
 export class OpenPgpSession {
   readonly #verified = new Set<Verified>();
   #masterKey: Uint8Array | undefined;
+  /** Which of the three certificates GET DATA and PUT DATA mean (section 7.2.5). */
+  certificate: 0 | 1 | 2 = 0;
 
   /** The vault's key while any password is verified. */
   get masterKey(): Uint8Array | undefined {
@@ -32,5 +34,6 @@ export class OpenPgpSession {
 
   clear(): void {
     for (const what of ["signing", "using", "administrator"] as const) this.unverified(what);
+    this.certificate = 0;
   }
 }

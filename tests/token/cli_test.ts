@@ -5,9 +5,8 @@ import * as v from "valibot";
 import type { RunResult } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
 import { ReaderLab } from "./reader_lab.ts";
+import { ALICE, type Token, tokenIn } from "./token_command.ts";
 
-const MAIN = new URL("../../main.ts", import.meta.url).pathname;
-const HUB_KEY = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=";
 const PIN = { input: "123456\n" };
 
 labTest("a station issues, shows, exports and imports", async () => {
@@ -179,30 +178,15 @@ labTest("wrong usage is 2, what can't be done is 1, each with one line", async (
     assert.match(await line(issue, 2), message);
   }
   for (
-    const name of "list show issuer-key issue import export change-pin unblock".split(" ")
+    const name of [
+      ..."list show issuer-key issue edit renew batch revoke recipient card-key put".split(" "),
+      ..."import export change-pin unblock".split(" "),
+    ]
   ) {
     const { stdout } = await token([name, "--help"]);
     assert.ok(stdout.startsWith(`Usage: token ${name}`));
   }
 });
-
-const ALICE = `
-client_id = "alice"
-server_id = "hub"
-expires = "2030-01-02"
-[user]
-id = "alice"
-name = "Alice Example"
-[tunnel]
-addresses = ["10.77.0.2/32", "fd77::2/128"]
-dns = ["10.9.0.53"]
-[server]
-public_key = "${HUB_KEY}"
-endpoints = ["vpn.example.org:51820"]
-keepalive = 25
-[destinations]
-networks = ["10.9.0.0/16"]
-`;
 
 /** What the hub reads. */
 const PeerSchema = v.strictObject({
@@ -212,25 +196,9 @@ const PeerSchema = v.strictObject({
     preshared_key_file: v.string(),
     addresses: v.array(v.string()),
     networks: v.array(v.string()),
+    token: v.strictObject({ card: v.string(), profile: v.string(), generation: v.number() }),
   })]),
 });
-
-type Token = (
-  args: string[],
-  options?: { input?: string; code?: number },
-) => Promise<RunResult>;
-
-function tokenIn({ machine }: ReaderLab): Token {
-  return async (args, options = {}) => {
-    const { input, code = 0 } = options;
-    const result = await machine.run(
-      [Deno.execPath(), "run", "-A", "--cached-only", "--no-prompt", MAIN, "token", ...args],
-      { ...(input === undefined ? {} : { input }), env: ReaderLab.insideEnv },
-    );
-    assert.equal(result.code, code, `token ${args.join(" ")}: ${result.stdout}${result.stderr}`);
-    return result;
-  };
-}
 
 // deno-lint-ignore no-explicit-any
 async function shown(token: Token, args: string[] = []): Promise<any> {

@@ -1,8 +1,9 @@
-/** Bundles what browsers load into web/dist/; does nothing when that is up to date. */
+/** Bundles what browsers load into web/dist/, and what sticks carry; does nothing when that is up to date. */
 import * as esbuild from "esbuild";
 import { fileURLToPath } from "node:url";
 import { type BuildRecord, isFresh, recordOf } from "./build/freshness.ts";
 import { npmResolver } from "./build/npm_resolver.ts";
+import { buildStick } from "./build/stick.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const DIST = `${ROOT}web/dist`;
@@ -87,9 +88,12 @@ async function readRecord(): Promise<BuildRecord | undefined> {
 if (import.meta.main) {
   try {
     console.log(await buildWeb());
+    console.log(await buildStick());
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    console.error(`Cannot build the web pages: ${reason}`);
+    console.error(`Cannot build the web pages and stick bundles: ${reason}`);
     Deno.exit(1);
+  } finally {
+    await esbuild.stop();
   }
 }

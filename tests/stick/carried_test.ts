@@ -1,0 +1,182 @@
+/** A computer with nothing installed runs the client from the stick, and keeps nothing of it. */
+import assert from "node:assert/strict";
+import { WireguardEnd } from "../interop/wireguard.ts";
+import { Lab } from "../lab/lab.ts";
+import { type Machine, sleep } from "../lab/machine.ts";
+import { searchMemory } from "../lab/memory_search.ts";
+import { labTest } from "../lab/needs.ts";
+import { Computer, Person } from "./computer.ts";
+import {
+  LoopDevice,
+  makeStick,
+  PASSWORD,
+  run,
+  secretsOf,
+  takeVisible,
+  type TestStick,
+} from "./stick.ts";
+
+interface World extends AsyncDisposable {
+  readonly lab: Lab;
+  readonly pc: Machine;
+  readonly hub: WireguardEnd;
+  readonly stick: TestStick;
+  readonly loop: LoopDevice;
+  readonly computer: Computer;
+}
+
+labTest("the client runs from the stick, and nothing of it stays", async () => {
+  await using world = await open();
+  const { pc, computer, stick } = world;
+  const before = await computer.files();
+  assert.ok(before.length > 20, "the lists are of something");
+  const person = new Person(await computer.start());
+  await person.waitFor("Password: ");
+  await person.type("not the password\r");
+  await person.waitFor("Wrong password; try again.");
+  await person.type(`${PASSWORD}\r`);
+  await person.waitFor("Connected: Alice Example to 192.0.2.2.");
+  await pc.sh("ping -c 3 -i 0.1 -W 5 10.7.0.1");
+  assert.match(
+    await pc.sh("ip route get 198.51.100.7"),
+    /dev sekisho0/,
+    "other traffic is dropped",
+  );
+
+  const needles = await secretsOf(stick);
+  const [client] = clientsOf(pc);
+  assert.ok(client !== undefined);
+  const during = searchMemory([client], needles).hits.map(({ needle }) => needle);
+  assert.ok(during.includes("private key"), "the search finds what is there");
+  assert.ok(!during.includes("password"), "the client never knew the password");
+  assert.match(Deno.readLinkSync(`/proc/${client}/exe`), /^\/memfd:sekisho-runtime/);
+  const mapped = Deno.readTextFileSync(`/proc/${client}/maps`);
+  assert.ok(!mapped.includes("/media/stick"), "it needs no file of the stick any more");
+
+  await person.type("\x03");
+  const seen = await person.end();
+  assert.match(seen, /Disconnected, nothing stays here\./);
+  assert.ok(!seen.includes(PASSWORD), "nothing is echoed");
+  assert.deepEqual(clientsOf(pc), []);
+  const after = searchMemory([pc.pid, ...pc.pids()], needles);
+  assert.ok(after.processes >= 1);
+  assert.deepEqual(after.hits, []);
+  assert.deepEqual(await computer.files(), before, "every file is as it was");
+  assert.ok(!(await pc.sh("ip -o link; ip route; ip -6 route; ip rule")).includes("sekisho0"));
+});
+
+labTest("pulling the stick ends the client at once, and nothing of it stays", async () => {
+  await using world = await open();
+  const { pc, computer, stick, loop } = world;
+  const before = await computer.files();
+  const needles = await secretsOf(stick);
+  const person = new Person(await computer.start());
+  await person.waitFor("Password: ");
+  await person.type(`${PASSWORD}\r`);
+  await person.waitFor("Connected: ");
+  const pulledAt = performance.now();
+  await loop.pull();
+  assert.match(await person.end(), /The stick was pulled: disconnected, nothing stays here\./);
+  console.log(`from the pull to its end: ${Math.round(performance.now() - pulledAt)} ms`);
+  assert.deepEqual(clientsOf(pc), []);
+  assert.deepEqual(searchMemory([pc.pid, ...pc.pids()], needles).hits, []);
+  assert.deepEqual(await computer.files(), before);
+});
+
+labTest("the launcher says what is wrong with stick and computer", async () => {
+  await using world = await open();
+  const { pc, computer, lab } = world;
+  const start = async (script = "/media/stick/start.sh") =>
+    await pc.run(computer.command("sh", script, "--device", "/dev/stick"), {
+      input: "not the password\n",
+    });
+  const wrong = await start();
+  assert.equal(wrong.code, 1, wrong.stderr);
+  assert.match(
+    wrong.stderr,
+    /^Stick of Alice Example, valid until .*\nCannot open the stick: wrong /,
+  );
+  const none = await pc.run(
+    computer.command("sh", "/media/stick/start.sh", "--device", "/dev/zzz"),
+  );
+  assert.match(none.stderr, /^Cannot open \/dev\/zzz: /);
+  const unknown = await pc.run(computer.command("sh", "/media/stick/start.sh"));
+  assert.match(
+    unknown.stderr,
+    /^Cannot (find the stick: .*name it|open \/dev\/.*with the stick in)/,
+  );
+  const user = await pc.run([
+    ...["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"],
+    ...["sh", `${lab.dir}/visible/start.sh`],
+  ]);
+  assert.match(user.stderr, /need root; use: sudo sh start\.sh/);
+
+  // As a desktop mounts FAT: nothing is marked as a program, the loader must do.
+  const visible = `${lab.dir}/visible`;
+  await Deno.chmod(`${visible}/linux-x64.com`, 0o644);
+  assert.match((await start()).stderr, /Cannot open the stick: wrong password/);
+  await Deno.writeTextFile(`${visible}/launcher.js`, "//", { append: true });
+  assert.match(
+    (await start()).stderr,
+    /^Cannot start: launcher\.js on this stick is damaged; tell/,
+  );
+  for (const name of ["start.command", "start.cmd", "README.txt"]) {
+    assert.match(Deno.readTextFileSync(`${visible}/${name}`), /not\s(start|supported)/i, name);
+  }
+  const mac = await run("sh", [`${visible}/start.command`]);
+  assert.equal(mac.code, 1);
+  assert.match(mac.stdout, /does not start on macOS yet/);
+});
+
+labTest("an expired stick is refused before any prompt", async () => {
+  const soon = new Date(Date.now() + 20_000).toISOString();
+  await using world = await open(["--expires", soon]);
+  const { computer } = world;
+  while (Date.now() < Date.parse(soon)) await sleep(500);
+  const person = new Person(await computer.start());
+  const seen = await person.end();
+  assert.match(seen, /Cannot use the stick of Alice Example: it expired on .*; renew it/);
+  assert.ok(!seen.includes("Password"));
+});
+
+async function open(more: readonly string[] = []): Promise<World> {
+  const lab = await Lab.open();
+  const [pc, server] = [await lab.machine("pc"), await lab.machine("hub")];
+  await lab.link(pc, "eth0", server, "eth0");
+  await pc.sh("ip addr add 192.0.2.1/24 dev eth0; ip route add default via 192.0.2.2");
+  await server.sh("ip addr add 192.0.2.2/24 dev eth0");
+  const hub = await WireguardEnd.start(server, { implementation: "wireguard-go" });
+  await hub.address("10.7.0.1/24");
+  const address = { key: hub.keys.publicKey, endpoint: "192.0.2.2:51820" };
+  const stick = await makeStick(lab.dir, { server: address, more });
+  await hub.peer({ privateKey: "", publicKey: stick.publicKey }, "allowed-ips 10.7.0.2/32");
+  await takeVisible(stick.image, `${lab.dir}/visible`);
+  const loop = await LoopDevice.open(stick.image);
+  const computer = await Computer.build(pc, {
+    visible: `${lab.dir}/visible`,
+    device: loop.path,
+  });
+  return {
+    lab,
+    pc,
+    hub,
+    stick,
+    loop,
+    computer,
+    async [Symbol.asyncDispose]() {
+      await loop[Symbol.asyncDispose]();
+      await lab[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Processes that run the client, by the name that the launcher gives them. */
+function clientsOf(machine: Machine): number[] {
+  return machine.pids().filter((pid) => {
+    try {
+      return Deno.readTextFileSync(`/proc/${pid}/cmdline`).startsWith("sekisho-client\0");
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,0 +1,79 @@
+/** What a stick's hidden part holds, made: the key under the password, profile and program for it. */
+import { Encrypter } from "age-encryption";
+import type { IssuerSigner } from "../profile/jws.ts";
+import type { Profile } from "../profile/profile.ts";
+import { sealProfile } from "../profile/seal.ts";
+import type { ProfileKeys } from "../profile/settings.ts";
+import { encodeStickHead, pieceOf } from "./head.ts";
+import { AREA, LARGEST_PROGRAM } from "./layout.ts";
+
+export interface HiddenContent {
+  /** 16 bytes in hexadecimal; the profile's card id names it too. */
+  readonly stick: string;
+  readonly profile: Profile;
+  readonly keys: ProfileKeys;
+  /** The age identity under the password, and whom it is for (`makePasswordIdentity`). */
+  readonly key: { readonly recipient: string; readonly file: Uint8Array };
+  readonly program: Uint8Array;
+  readonly programVersion: string;
+}
+
+export interface HiddenOptions {
+  readonly issuer: IssuerSigner;
+  /** Unix seconds. */
+  readonly now: number;
+  /** More age recipients of the profile (`age1…`). */
+  readonly recovery?: readonly string[];
+}
+
+/** Bytes and where they belong, counted from the hidden part's start. The head is the last one. */
+export type HiddenPieces = readonly { readonly at: number; readonly bytes: Uint8Array }[];
+
+/** Signs and seals. The caller wipes the keys. */
+export async function sealHidden(
+  content: HiddenContent,
+  options: HiddenOptions,
+): Promise<HiddenPieces> {
+  const { issuer, now, recovery = [] } = options;
+  const { key } = content;
+  const profile = await sealProfile({ profile: content.profile, ...content.keys }, {
+    issuer,
+    recovery: [key.recipient, ...recovery],
+  });
+  const program = await sealProgram(content.program, key.recipient);
+  const head = await encodeStickHead({
+    stick: content.stick,
+    madeAt: now,
+    profileHead: new TextDecoder().decode(profile.head),
+    key: pieceOf(key.file),
+    profile: pieceOf(profile.sealed),
+    program: {
+      version: content.programVersion,
+      sealedLength: program.length,
+      head: pieceOf(program.subarray(0, headerLength(program))),
+      plain: pieceOf(content.program),
+    },
+  }, issuer);
+  return [
+    { at: AREA.key, bytes: key.file },
+    { at: AREA.profile, bytes: profile.sealed },
+    { at: AREA.program, bytes: program },
+    { at: AREA.head, bytes: head },
+  ];
+}
+
+async function sealProgram(program: Uint8Array, recipient: string): Promise<Uint8Array> {
+  const encrypter = new Encrypter();
+  encrypter.addRecipient(recipient);
+  const sealed = await encrypter.encrypt(program);
+  if (sealed.length > LARGEST_PROGRAM) {
+    throw new RangeError(`Cannot carry the program: ${sealed.length} bytes of ${LARGEST_PROGRAM}`);
+  }
+  return sealed;
+}
+
+/** The header ends with the line of its MAC (age-encryption.org/v1, "Header"). */
+function headerLength(sealed: Uint8Array): number {
+  const text = new TextDecoder("latin1").decode(sealed.subarray(0, 4096));
+  return text.indexOf("\n", text.indexOf("\n--- ") + 1) + 1;
+}

@@ -33,9 +33,10 @@ const { values } = parseArgs({
 const seconds = Number(values.minutes) * 60;
 const others = await untilQuiet(PATIENCE_MS);
 await using lab = await Lab.open();
-const [deno = "", run = "", ...rest] = commandOf("ours");
 const wire = await openWire(lab, "ours", {
-  command: [deno, run, "--v8-flags=--trace-gc", ...rest],
+  command: commandOf("ours").map((word) => {
+    return word.startsWith("--v8-flags=") ? `${word},--trace-gc` : word;
+  }),
   stdout: "piped",
 });
 const { a, b } = wire;

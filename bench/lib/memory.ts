@@ -1,4 +1,7 @@
-/** Memory of a tunnel with so many peers, beyond what the runtime itself takes. */
+/**
+ * Memory of a tunnel with so many peers, beyond what the runtime itself takes: its executable's
+ * pages, and what an idle runtime has beside them.
+ */
 import { fileURLToPath } from "node:url";
 import { twoMachines } from "../../tests/interop/wireguard.ts";
 import { Lab } from "../../tests/lab/lab.ts";
@@ -32,8 +35,8 @@ export async function compareMemory(
     measure: async (make) => {
       const { whole, fresh, own } = await memoryOf(lab, make, { peers, active, file });
       // Go's runtime can't be had alone, so the peer's memory counts whole: the stricter reading.
-      const runtime = make === "ours" ? idle : 0;
-      return { value: whole - runtime, more: { whole, own, grownByPeers: whole - fresh, runtime } };
+      const value = make === "ours" ? own - idle : whole;
+      return { value, more: { whole, own, grownByPeers: whole - fresh, idleRuntime: idle } };
     },
   });
 }
@@ -57,7 +60,7 @@ async function memoryOf(
   if (active) await checkSessions(b, peers);
   await sleep(SETTLE_MS);
   const whole = residentMegabytes(end.process.pid);
-  const own = residentMegabytes(end.process.pid, "RssAnon");
+  const own = withoutExecutable(end.process.pid);
   await holder?.stop();
   await end.process.stop();
   await a[Symbol.asyncDispose]();
@@ -90,15 +93,31 @@ async function idleRuntime(lab: Lab): Promise<number> {
   const machine = await lab.machine("idle");
   const running = await machine.spawn([Deno.execPath(), "eval", IDLE]);
   await sleep(SETTLE_MS);
-  const size = residentMegabytes(running.pid);
+  const size = withoutExecutable(running.pid);
   await running.stop();
   return size;
 }
 
-/** proc(5), VmRSS; RssAnon is the part that no other process and no file shares. */
-function residentMegabytes(pid: number, field: "VmRSS" | "RssAnon" = "VmRSS"): number {
+/** proc(5), VmRSS. */
+function residentMegabytes(pid: number): number {
   const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  const kilobytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)?.[1];
+  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
   if (kilobytes === undefined) throw new Error(`Cannot read the memory use of process ${pid}`);
   return Number(kilobytes) / 1024;
+}
+
+/** Resident memory without the unchanged pages of the program's own file (proc(5), smaps). */
+function withoutExecutable(pid: number): number {
+  const executable = Deno.readLinkSync(`/proc/${pid}/exe`);
+  let own = 0;
+  let ofExecutable = false;
+  for (const line of Deno.readTextFileSync(`/proc/${pid}/smaps`).split("\n")) {
+    if (/^[0-9a-f]+-[0-9a-f]+ /.test(line)) {
+      ofExecutable = line.endsWith(` ${executable}`);
+      continue;
+    }
+    const [, key, value] = /^(\w+):\s+(\d+) kB$/.exec(line) ?? [];
+    if (key === (ofExecutable ? "Anonymous" : "Rss")) own += Number(value);
+  }
+  return own / 1024;
 }

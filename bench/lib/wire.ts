@@ -1,6 +1,7 @@
 /** Two machines on a wire with a tunnel between them, both ends of the same make. */
 import { fileURLToPath } from "node:url";
-import { type KeyPair, newKeys, OURS, twoMachines, until } from "../../tests/interop/wireguard.ts";
+import { selfCommand } from "../../os/self_command.ts";
+import { type KeyPair, newKeys, twoMachines, until } from "../../tests/interop/wireguard.ts";
 import type { Lab } from "../../tests/lab/lab.ts";
 import type { Machine, Running } from "../../tests/lab/machine.ts";
 
@@ -53,9 +54,9 @@ export class End {
   }
 }
 
-/** How a tunnel of this make is started in the foreground. */
+/** How a tunnel of this make is started in the foreground; ours as it starts itself behind it. */
 export function commandOf(make: Make): readonly string[] {
-  return make === "ours" ? [...OURS, "--foreground"] : ["wireguard-go", "-f"];
+  return make === "ours" ? selfCommand("tunnel", ["--foreground"]) : ["wireguard-go", "-f"];
 }
 
 export interface Wire {

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import about from "../../../deno.json" with { type: "json" };
-import { OURS } from "../../../tests/interop/wireguard.ts";
+import { selfCommand } from "../../../os/self_command.ts";
 
 /** How our tunnel is started without AEAD; the import map that does it is written to `folder`. */
 export async function nullAeadCommand(folder: string): Promise<readonly string[]> {
@@ -21,7 +21,7 @@ export async function nullAeadCommand(folder: string): Promise<readonly string[]
       scopes: { [import.meta.resolve("./")]: { [real]: real } },
     }),
   );
-  const [deno = "", run = "", ...rest] = OURS;
+  const [deno, run = "", ...rest] = selfCommand("tunnel", ["--foreground"]);
   const lock = fileURLToPath(import.meta.resolve("../../../deno.lock"));
-  return [deno, run, "--import-map", map, "--lock", lock, ...rest, "--foreground"];
+  return [deno, run, "--import-map", map, "--lock", lock, ...rest];
 }

@@ -24,11 +24,14 @@ export class Readers {
     listener: {
       onChange: (readers: readonly ReaderState[]) => void;
       onLost: (reason: string) => void;
+      /** What watches; PC/SC's own monitor unless told. */
+      watch?: typeof startReaderMonitor;
     },
   ) {
     this.#only = only;
     this.#onChange = listener.onChange;
-    this.#monitor = startReaderMonitor({
+    const watch = listener.watch ?? startReaderMonitor;
+    this.#monitor = watch({
       onChange: (readers) => this.#take(readers),
       onError: (error) => {
         this.#fault = error.message;

@@ -2,7 +2,7 @@
 import { SecretMemory } from "../../os/secret_memory.ts";
 import type { Profile } from "../profile/profile.ts";
 import type { SecretKey } from "../profile/types.ts";
-import { formatWgQuick } from "../profile/wg_quick.ts";
+import { formatWgQuick, lostInWgQuick, wgQuickOf } from "../profile/wg_quick.ts";
 import { withCard } from "./card.ts";
 import { CommandError } from "./errors.ts";
 import { writeSecret } from "./files.ts";
@@ -61,26 +61,11 @@ function format(
   profile: Profile,
   keys: { privateKey: SecretKey; presharedKey: SecretKey | undefined },
 ): string {
-  const { tunnel, server, destinations } = profile;
-  const [endpoint = "", ...others] = server.endpoints;
-  if (others.length > 0 || destinations.domains.length > 0) {
-    console.error(
-      "warning: a wg-quick file has one endpoint and no domains; the others are left out",
-    );
+  for (const lost of lostInWgQuick(profile)) {
+    console.error(`warning: a wg-quick file can't say ${lost}`);
   }
-  return formatWgQuick({
-    privateKey: keys.privateKey.bytes.toBase64(),
-    addresses: tunnel.addresses,
-    dns: tunnel.dns,
-    ...(tunnel.mtu === undefined ? {} : { mtu: tunnel.mtu }),
-    serverKey: server.publicKey,
-    ...(keys.presharedKey === undefined
-      ? {}
-      : { presharedKey: keys.presharedKey.bytes.toBase64() }),
-    endpoint,
-    allowedIps: destinations.networks,
-    ...(server.persistentKeepalive === undefined
-      ? {}
-      : { persistentKeepalive: server.persistentKeepalive }),
-  });
+  return formatWgQuick(wgQuickOf(profile, {
+    privateKey: keys.privateKey.bytes,
+    presharedKey: keys.presharedKey?.bytes,
+  }));
 }

@@ -10,8 +10,10 @@ import { WRITE_FLAGS, WRITE_HELP, writeProfile } from "./write_profile.ts";
 const HELP = `Usage: token import FILE.conf --issuer FILE --client-id ID [options]
 
 Signs the settings of a wg-quick file, seals them with its keys to the card and writes them there.
-FILE.conf keeps its keys: delete it when the card works.
+FILE.conf keeps its keys: delete it when the card works. What a profile can't say (commands, routing
+tables, marks, ports, search domains, further peers) is named and left out.
 
+  --peer WHICH         of several peers the one: its number from 1, or its PublicKey
 ${FIELD_HELP}
 
 ${WRITE_HELP}
@@ -20,7 +22,7 @@ ${WRITE_HELP}
 /** Runs the command. */
 export async function importFile(args: string[]): Promise<number> {
   const given = readOptions(args, {
-    flags: { ...FIELD_FLAGS, ...WRITE_FLAGS },
+    flags: { ...FIELD_FLAGS, ...WRITE_FLAGS, peer: "text" },
     positionals: 1,
   });
   if (given === "help") {
@@ -29,7 +31,8 @@ export async function importFile(args: string[]): Promise<number> {
   }
   const [path] = given.positionals;
   if (path === undefined) throw new UsageError("Cannot import: FILE.conf is missing");
-  const parsed = parseWgQuick(await readText(path));
+  const peer = given.text("peer");
+  const parsed = parseWgQuick(await readText(path), peer === undefined ? {} : { peer });
   if (!parsed.ok) throw new CommandError(`Cannot import ${path}: ${parsed.problem}`);
   const { config, warnings } = parsed;
   for (const warning of warnings) console.error(`warning: ${path}: ${warning}`);

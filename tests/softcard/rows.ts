@@ -20,15 +20,17 @@ export interface Row {
 export class Tools {
   readonly #machine: Machine;
   readonly #folder: string;
+  readonly #env: Record<string, string>;
 
-  constructor(machine: Machine, folder: string) {
+  constructor(machine: Machine, folder: string, env: Record<string, string> = {}) {
     this.#machine = machine;
     this.#folder = folder;
+    this.#env = env;
   }
 
   run(script: string): Promise<RunResult> {
     const whole = `cd ${this.#folder}\nset -e\n${WORDS}\n${script}`;
-    return this.#machine.run(["timeout", "120", "bash", "-c", whole]);
+    return this.#machine.run(["timeout", "120", "bash", "-c", whole], { env: this.#env });
   }
 
   async must(script: string): Promise<string> {

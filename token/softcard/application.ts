@@ -8,7 +8,10 @@ export interface CardApplication {
   readonly proprietaryClass?: number;
   /** Whether SELECT with this identifier (full, or cut on the right) means this application. */
   answersTo(aid: Uint8Array): boolean;
-  /** What SELECT answers. Selecting the selected application again leaves its security as it is. */
+  /**
+   * What SELECT answers. Of an application that was selected before, PIV leaves the security as it
+   * is (SP 800-73-4 part 2, section 3.1.1); the others begin anew.
+   */
   select(): ResponseApdu;
   /** Carries out one command. */
   handle(apdu: CommandApdu): CardScript<ResponseApdu>;

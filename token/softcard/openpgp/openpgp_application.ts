@@ -34,6 +34,7 @@ export class OpenPgpApplication implements CardApplication {
   }
 
   select(): ResponseApdu {
+    this.#session.clear();
     const isTerminated = this.#memory.state.openPgp?.isTerminated ?? true;
     return isTerminated ? status(SW_TERMINATED) : success(new Uint8Array(0));
   }

@@ -41,6 +41,7 @@ export class PurseApplication implements CardApplication {
   }
 
   select(): ResponseApdu {
+    this.#session = newSession();
     return success(FILE_CONTROL_INFORMATION);
   }
 

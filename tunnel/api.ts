@@ -88,7 +88,10 @@ export interface TunnelOptions {
   readonly peers?: readonly PeerConfig[];
   /** Bind the UDP sockets to this interface (SO_BINDTODEVICE). */
   readonly bindInterface?: string;
-  /** Where session keys go. 64 bytes for each of at most four key pairs of a peer, and 128 for its handshake. */
+  /**
+   * Where session keys go. 64 bytes for each of at most four key pairs of a peer, 128 for its
+   * handshake, and 64 for what both static keys agree on, which is remembered if there is room.
+   */
   readonly keyMemory?: NativeRegion;
   /** Called for each event, in order, from the thread that started the tunnel. */
   readonly onEvent?: (event: TunnelEvent) => void;

@@ -117,6 +117,7 @@ export class Device {
         outside.event({ kind: "handshake-failed", peer, reason: "no-answer" });
       },
       zeroKeys: (peer) => {
+        this.#forgetStaticSecret(peer);
         this.#handshakes.clear(peer);
         this.#sessions.dropAll(peer);
         outside.event({ kind: "keys-expired", peer });
@@ -247,6 +248,7 @@ export class Device {
     const self = this.#peers.get(this.#identity.publicKey.toBase64());
     if (self !== undefined && identity.kind !== "none") this.#removePeer(self);
     for (const peer of this.#peers.values()) {
+      this.#forgetStaticSecret(peer);
       this.#handshakes.clear(peer);
       this.#sessions.endSending(peer);
       peer.lastInitiationSentAt = this.#context.now - REKEY_TIMEOUT;
@@ -297,9 +299,15 @@ export class Device {
     peer.queue = [];
     this.#peers.delete(peer.publicKey.toBase64());
     this.#context.allowedIps.removeOwner(peer);
+    this.#forgetStaticSecret(peer);
     this.#handshakes.clear(peer);
     this.#sessions.dropAll(peer);
     this.#timers.stop(peer);
+  }
+
+  #forgetStaticSecret(peer: Peer): void {
+    if (peer.staticSecret !== undefined) this.#context.pool.release(peer.staticSecret);
+    peer.staticSecret = undefined;
   }
 }
 

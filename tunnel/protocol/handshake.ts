@@ -21,6 +21,13 @@ import {
 export interface StaticDh {
   readonly peerPublicKey: Uint8Array;
   readonly out: Uint8Array;
+  /** Whose static key it is, if it is one: the result is the same each time. */
+  readonly known?: StaticSecret | undefined;
+}
+
+/** Who remembers the Diffie-Hellman of its static key and the interface's, in secret memory. */
+export interface StaticSecret {
+  staticSecret: KeySlot | undefined;
 }
 
 /** Runs until a result; undefined means refused or impossible. */
@@ -103,6 +110,7 @@ export class Noise {
     parts: {
       ownPublicKey: Uint8Array;
       peerPublicKey: Uint8Array;
+      known?: StaticSecret;
       writeTimestamp: (out: Uint8Array) => void;
     },
   ): Steps<boolean> {
@@ -124,7 +132,8 @@ export class Noise {
     this.#crypto.seal(sealedStatic, temp, parts.ownPublicKey, hash);
     this.#mix(hash, sealedStatic);
 
-    if (!(yield { peerPublicKey: parts.peerPublicKey, out: temp })) return false;
+    const { peerPublicKey, known } = parts;
+    if (!(yield { peerPublicKey, out: temp, known })) return false;
     this.#kdf.derive([chainKey, temp], chainKey, temp);
     const timestamp = new Uint8Array(TIMESTAMP_LENGTH);
     parts.writeTimestamp(timestamp);
@@ -136,7 +145,7 @@ export class Noise {
   }
 
   /** Reads an initiation; the state is then ready for `createResponse`. */
-  *consumeInitiation<Known>(
+  *consumeInitiation<Known extends StaticSecret>(
     state: Handshake,
     message: Uint8Array,
     parts: {
@@ -162,7 +171,7 @@ export class Noise {
     const peer = parts.findPeer(peerPublicKey);
     if (peer === undefined) return undefined;
 
-    if (!(yield { peerPublicKey, out: temp })) return undefined;
+    if (!(yield { peerPublicKey, out: temp, known: peer })) return undefined;
     this.#kdf.derive([chainKey, temp], chainKey, temp);
     const sealedTimestamp = message.subarray(88, 116);
     const timestamp = new Uint8Array(TIMESTAMP_LENGTH);

@@ -68,6 +68,7 @@ export class Handshakes {
     const steps = this.#parts.noise.createInitiation(state, message, {
       ownPublicKey: this.#parts.identity.publicKey,
       peerPublicKey: peer.publicKey,
+      known: peer,
       writeTimestamp: (out) => this.#timestamps.write(out, this.#context.outside.wallClock()),
     });
     this.#parts.identity.run(steps, {

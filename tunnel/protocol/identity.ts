@@ -135,10 +135,21 @@ export class IdentityQueue {
 
   #runLocal(job: Job): void {
     let request = job.resume(true);
-    while (request !== undefined) {
-      const { out, peerPublicKey } = request;
-      request = job.resume(this.#key?.dh(out, peerPublicKey) ?? false);
+    while (request !== undefined) request = job.resume(this.#answerLocal(request));
+  }
+
+  #answerLocal({ out, peerPublicKey, known }: StaticDh): boolean {
+    const secret = known?.staticSecret;
+    if (secret !== undefined) {
+      out.set(secret.first);
+      return true;
     }
+    const agreed = this.#key?.dh(out, peerPublicKey) ?? false;
+    if (!agreed || known === undefined) return agreed;
+    // Without room it is computed again the next time.
+    known.staticSecret = this.#context.pool.take();
+    known.staticSecret?.first.set(out);
+    return true;
   }
 
   #enqueue(job: Job, { own, concurrency }: { own: boolean; concurrency: number }): void {

@@ -1,16 +1,19 @@
 import type { Due } from "./deadlines.ts";
 import type { CookieGenerator } from "./cookie.ts";
 import type { Endpoint } from "./endpoint.ts";
-import type { Handshake } from "./handshake.ts";
+import type { Handshake, StaticSecret } from "./handshake.ts";
+import type { KeySlot } from "./key_pool.ts";
 import type { Keypair } from "./keypair.ts";
 import { KEY_LENGTH, TIMESTAMP_LENGTH } from "./spec.ts";
 
 const NO_PRESHARED_KEY = new Uint8Array(KEY_LENGTH);
 
 /** All state about one peer. Data only: what happens to it is in `Handshakes`, `Sessions`, `Timers`. */
-export class Peer implements Due {
+export class Peer implements Due, StaticSecret {
   readonly publicKey: Uint8Array;
   readonly cookies: CookieGenerator;
+  /** The Diffie-Hellman of both static keys, in the slot's first half, once it was needed. */
+  staticSecret: KeySlot | undefined;
   /** A view of the caller's memory; zeros mean none. */
   presharedKey: Uint8Array = NO_PRESHARED_KEY;
   endpoint: Endpoint | undefined;

@@ -29,9 +29,12 @@ export async function runInGuest(
   const child = new Deno.Command(`${root}/usr/bin/qemu-system-x86_64`, {
     args: [
       ...["-L", `${root}/usr/share/qemu`, "-L", `${root}/usr/share/seabios`],
-      ...["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048"],
+      ...["-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", "2048"],
       ...["-kernel", kernel, "-initrd", `${folder}/initramfs`],
-      ...["-append", "console=ttyS0 quiet panic=-1 rdinit=/init"],
+      ...[
+        "-append",
+        "console=ttyS0 loglevel=5 softlockup_all_cpu_backtrace=1 panic=-1 rdinit=/init",
+      ],
       ...["-nodefaults", "-no-reboot", "-display", "none", "-serial", `file:${folder}/console`],
       ...["-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"],
       "-virtfs",

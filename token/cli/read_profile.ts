@@ -7,7 +7,6 @@ import { checkHead } from "../profile/head.ts";
 import { parseIssuerKey } from "../profile/jws.ts";
 import { openProfile } from "../profile/open.ts";
 import { pivIdentity } from "../profile/piv_p256.ts";
-import { findRevocation, type RevocationList } from "../profile/revocations.ts";
 import { fetchShare } from "../profile/share_client.ts";
 import { splitIdentity } from "../profile/split.ts";
 import type {
@@ -36,7 +35,6 @@ export interface FoundHead {
 export async function findHead(
   card: OpenedCard,
   given: Given,
-  lists: readonly RevocationList[] = [],
 ): Promise<FoundHead | Exclude<ProfileFault, "forged">> {
   const read = await readHead(card.piv);
   if (read.result === "fault") return read.fault;
@@ -54,7 +52,6 @@ export async function findHead(
     cardId: card.id,
     now: Math.floor(Date.now() / 1000),
     highestGeneration: 0,
-    isRevoked: (head) => findRevocation(lists, head) !== undefined,
   });
   return { carried, check, issuerKeys, isTrusted: trusted.length > 0 };
 }

@@ -60,7 +60,11 @@ Deno.test("split: the card alone opens nothing", async () => {
   }
   const { share } = await hubRecord();
   const nearly = share.with(0, (share[0] ?? 0) ^ 1);
-  assert.equal(await openWith(() => Promise.resolve(nearly)), "damaged", "one bit from the right one");
+  assert.equal(
+    await openWith(() => Promise.resolve(nearly)),
+    "damaged",
+    "one bit from the right one",
+  );
   for (const odd of [new Uint8Array(0), new Uint8Array(5), new Uint8Array(40)]) {
     assert.equal(await openWith(() => Promise.resolve(odd)), "damaged", `${odd.length} bytes`);
   }

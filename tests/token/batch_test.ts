@@ -121,6 +121,20 @@ labTest(
     await second.insert();
     await token(pulled);
     assert.deepEqual(namesIn(`${dir}/pulled`), ["batch.jsonl", "erin.psk", "erin.toml"]);
+
+    // A run that was killed between the card and its journal: the row is done again.
+    const journal = `${dir}/pulled/batch.jsonl`;
+    const lines = Deno.readTextFileSync(journal).trimEnd().split("\n");
+    assert.match(lines.at(-1) ?? "", /"client":"erin"/);
+    Deno.writeTextFileSync(journal, lines.slice(0, -1).join("\n") + '\n{"client":"er');
+    const key = () => Deno.readTextFileSync(`${dir}/pulled/erin.psk`);
+    const former = key();
+    const resumed = await token(pulled.slice(0, -1));
+    assert.match(resumed.stderr, /line 2: erin: done, card /);
+    assert.notEqual(key(), former);
+    assert.match((await token(pulled.slice(0, -1))).stderr, /erin: done before/);
+    Deno.writeTextFileSync(journal, "something else\n");
+    assert.match((await token(pulled, { code: 1 })).stderr, /line 1 is no entry of a batch/);
     for (const card of [first, second, third]) await card.stop();
   },
 );

@@ -130,29 +130,31 @@ async function writeRow(row: BatchRow, run: Run): Promise<Summary> {
   const { given, station, out, kind } = run;
   const { clientId } = row.fields;
   const files = { peer: `${out}/${clientId}.toml`, psk: `${out}/${clientId}.psk` };
-  await dropUnspoken(Object.values(files));
+  await dropUnspoken(out, clientId);
   const keys: ClientKeys = {
     identity: kind === "sealed" ? { kind, ...makeWireGuardKey() } : { kind },
     presharedKey: row.hasPresharedKey ? new Uint8Array(randomBytes(32)) : undefined,
   };
   try {
-    return await withRowsCard(row, run, (card) =>
-      writeTo(card, {
-        given,
-        station,
-        fields: row.fields,
-        keys,
-        now: Math.floor(Date.now() / 1000),
-        files,
-      }));
+    return await withRowsCard(row, run, async (card) => {
+      await run.journal.begin(clientId, card.id);
+      const now = Math.floor(Date.now() / 1000);
+      return await writeTo(card, { given, station, fields: row.fields, keys, now, files });
+    });
   } finally {
     wipeKeys(keys);
   }
 }
 
-/** A crash between the files' names and the journal: the row is done again, with new keys. */
-async function dropUnspoken(paths: readonly string[]): Promise<void> {
-  for (const path of paths) await Deno.remove(path).catch(() => {});
+/** What a run left that was cut before its journal: the row is done again, with new keys. */
+async function dropUnspoken(folder: string, client: string): Promise<void> {
+  const isOurs = (name: string) =>
+    [".toml", ".psk"].some((end) =>
+      name === `${client}${end}` || name.startsWith(`${client}${end}.new-`)
+    );
+  for (const { name } of [...Deno.readDirSync(folder)]) {
+    if (isOurs(name)) await Deno.remove(`${folder}/${name}`);
+  }
 }
 
 async function withRowsCard<T>(
@@ -197,7 +199,7 @@ async function isRight(card: OpenedCard, row: BatchRow, run: Run): Promise<boole
     if (row.card === undefined) return false;
     throw new CommandError(`Cannot use the card ${card.id}: this batch gave it to somebody else`);
   }
-  if (given.flag("replace")) return true;
+  if (given.flag("replace") || journal.hasBegun(row.fields.clientId, card.id)) return true;
   const now = Math.floor(Date.now() / 1000);
   const former = await formerHead(card, { issuer: station.issuer, now });
   if (former === undefined) return true;

@@ -19,14 +19,23 @@ const DoneSchema = v.object({
 /** A row that is done. */
 export type Done = v.InferOutput<typeof DoneSchema>;
 
+/** A card that is about to be written for a client. */
+const BegunSchema = v.object({ begun: v.string(), card: v.string() });
+
+interface Entries {
+  readonly done: Map<string, Done>;
+  /** Client to card. */
+  readonly begun: Map<string, string>;
+}
+
 /** The journal of one folder, which one batch at a time may use. */
 export class BatchJournal implements Disposable {
   readonly #file: Deno.FsFile;
-  readonly #done: Map<string, Done>;
+  readonly #entries: Entries;
 
-  private constructor(file: Deno.FsFile, done: Map<string, Done>) {
+  private constructor(file: Deno.FsFile, entries: Entries) {
     this.#file = file;
-    this.#done = done;
+    this.#entries = entries;
   }
 
   /** @throws {CommandError} when another batch uses the folder, or it holds something else. */
@@ -52,20 +61,35 @@ export class BatchJournal implements Disposable {
   }
 
   of(client: string): Done | undefined {
-    return this.#done.get(client);
+    return this.#entries.done.get(client);
   }
 
   /** The cards that this batch has written. */
   hasCard(card: string): boolean {
-    return [...this.#done.values()].some((one) => one.card === card);
+    return [...this.#entries.done.values()].some((one) => one.card === card);
+  }
+
+  /** Whether a run that was cut may have written this card for this client. */
+  hasBegun(client: string, card: string): boolean {
+    return this.#entries.begun.get(client) === card;
+  }
+
+  /** Says that a card is about to be written. On the disk when it returns. */
+  async begin(client: string, card: string): Promise<void> {
+    await this.#write({ begun: client, card });
+    this.#entries.begun.set(client, card);
   }
 
   /** On the disk when it returns. */
   async add(done: Done): Promise<void> {
-    const bytes = new TextEncoder().encode(`${JSON.stringify(done)}\n`);
+    await this.#write(done);
+    this.#entries.done.set(done.client, done);
+  }
+
+  async #write(entry: Done | v.InferOutput<typeof BegunSchema>): Promise<void> {
+    const bytes = new TextEncoder().encode(`${JSON.stringify(entry)}\n`);
     for (let sent = 0; sent < bytes.length;) sent += await this.#file.write(bytes.subarray(sent));
     await this.#file.syncData();
-    this.#done.set(done.client, done);
   }
 
   [Symbol.dispose](): void {
@@ -73,7 +97,7 @@ export class BatchJournal implements Disposable {
   }
 }
 
-async function readAll(file: Deno.FsFile, path: string): Promise<Map<string, Done>> {
+async function readAll(file: Deno.FsFile, path: string): Promise<Entries> {
   const { size } = await file.stat();
   if (size > LARGEST) throw new CommandError(`Cannot use ${path}: it is no journal of a batch`);
   const bytes = new Uint8Array(size);
@@ -84,32 +108,31 @@ async function readAll(file: Deno.FsFile, path: string): Promise<Map<string, Don
     length += got;
   }
   const lines = new TextDecoder().decode(bytes).split("\n");
-  // Cut while it was written: that row is not done, and the next line begins anew.
-  const cut = lines.pop() ?? "";
-  if (cut !== "") await file.write(new TextEncoder().encode("\n"));
-  const done = new Map<string, Done>();
-  for (const [index, line] of [...lines, cut].entries()) {
+  // Cut while it was written: that entry doesn't count, and the next one gets a line of its own.
+  if (lines.at(-1) !== "") await file.write(new TextEncoder().encode("\n"));
+  const entries: Entries = { done: new Map(), begun: new Map() };
+  for (const [index, line] of lines.entries()) {
     const entry = parse(line);
-    if (entry !== undefined) done.set(entry.client, entry);
-    else if (line !== "" && index < lines.length - 1 && !isCutLine(line)) {
+    if (entry === undefined) {
+      if (line === "" || CUT.test(line)) continue;
       throw new CommandError(`Cannot use ${path}: line ${index + 1} is no entry of a batch`);
     }
+    if ("begun" in entry) entries.begun.set(entry.begun, entry.card);
+    else entries.done.set(entry.client, entry);
   }
-  return done;
+  return entries;
 }
 
-function parse(line: string): Done | undefined {
+/** The beginning of an entry, which a crash left behind. */
+const CUT = /^\{(?:"(?:client|begun)".*|"[a-z]{0,6})?$/;
+
+function parse(line: string): Done | v.InferOutput<typeof BegunSchema> | undefined {
   try {
-    const parsed = v.safeParse(DoneSchema, JSON.parse(line));
+    const parsed = v.safeParse(v.union([DoneSchema, BegunSchema]), JSON.parse(line));
     return parsed.success ? parsed.output : undefined;
   } catch {
     return undefined;
   }
-}
-
-/** The beginning of an entry, which a crash left behind. */
-function isCutLine(line: string): boolean {
-  return '{"client":'.startsWith(line.slice(0, 10)) || line.startsWith('{"client":');
 }
 
 function messageOf(error: unknown): string {

@@ -1,6 +1,8 @@
 /** The issuing station: what changes a profile, who may, and who can open it afterwards. */
 import assert from "node:assert/strict";
 import { Decrypter } from "age-encryption";
+import { parseIssuerKey } from "../../token/profile/jws.ts";
+import { readShareRecord } from "../../token/profile/share_record.ts";
 import { startSoftcard } from "../lab/pcscd.ts";
 import { labTest } from "../lab/needs.ts";
 import { readContainer } from "../story/card_image.ts";
@@ -238,6 +240,56 @@ labTest("what was taken back is on a signed list that only its issuer writes", a
   await Deno.writeTextFile(`${dir}/revoked.jws`, "garbage");
   assert.match((await token(revoke, { code: 1 })).stderr, /it is damaged/);
 });
+
+labTest(
+  "a split profile is issued, and changed only together with its hub's new half",
+  async () => {
+    await using lab = await ReaderLab.open();
+    const { dir, token } = await station(lab);
+    const key = (await lab.machine.sh("wg genkey | wg pubkey")).trim();
+    // Nobody listens there: what needs the hub's half says so.
+    const split = ["--share-hub", "127.0.0.1:9", "--share-hub-key", key];
+    const half = await token(["issue", ...files(dir), ...split], { code: 2 });
+    assert.match(half.stderr, /--share-hub, --share-hub-key and --share-out go together/);
+    const issued = await json(token, [
+      ...["issue", ...files(dir), ...split, "--share-out", `${dir}/first.share`],
+      ...["--recovery-out", `${dir}/recovery`],
+    ]);
+    assert.equal(issued.otherHalfAt, "127.0.0.1:9");
+    const share = await shareIn(`${dir}/first.share`, issued.issuer);
+    assert.deepEqual([share.cardId, share.profileId], [issued.card, issued.profile]);
+    const kinds = JSON.parse((await token(["recipient", "list", "--json"])).stdout);
+    assert.deepEqual(kinds.map((one: { kind: string }) => one.kind).slice(0, 2), [
+      "sekisho-split",
+      "X25519",
+    ]);
+
+    const away = await token(["export", "--pin-stdin"], { ...PIN, code: 1 });
+    assert.match(away.stderr, /^Cannot ask the hub at 127\.0\.0\.1:9 for its half: /m);
+    const renew = ["renew", "--issuer", `${dir}/issuer`, "--identity-file", `${dir}/recovery`];
+    assert.match((await token(renew, { code: 1 })).stderr, /its hub needs a new half too/);
+    const renewed = await json(token, [...renew, "--share-out", `${dir}/second.share`]);
+    const next = await shareIn(`${dir}/second.share`, issued.issuer);
+    assert.notDeepEqual(next.id, share.id, "a new split");
+    assert.deepEqual(next.proofKey, share.proofKey, "the card proves itself with the same key");
+    assert.equal(next.generation, renewed.generation);
+    assert.notDeepEqual(next.share, share.share);
+    await token(["card-key", "--out", `${dir}/own.card`]);
+    const second = await token([
+      ...["recipient", "add", "spare", "--card", `${dir}/own.card`, "--issuer", `${dir}/issuer`],
+      ...["--identity-file", `${dir}/recovery`, "--share-out", `${dir}/third.share`],
+    ], { code: 1 });
+    assert.match(second.stderr, /^Cannot add /m);
+    assert.throws(() => Deno.statSync(`${dir}/third.share`));
+  },
+);
+
+async function shareIn(path: string, issuer: string) {
+  const key = parseIssuerKey(issuer);
+  const record = await readShareRecord(await Deno.readFile(path), key === undefined ? [] : [key]);
+  assert.ok(typeof record === "object", `${record}`);
+  return record;
+}
 
 async function station(lab: ReaderLab): Promise<{ dir: string; token: Token }> {
   const { dir } = lab.lab;

@@ -74,6 +74,7 @@ async function describe(
     expired: check.result === "expired",
     issuer: head.issuer,
     issuerTrusted: isTrusted,
+    otherHalfAt: head.split?.hub,
   };
   if (pin !== undefined) {
     using secrets = SecretMemory.allocate(64);

@@ -24,6 +24,10 @@ const ROLES: Readonly<Record<string, { about: string; load: () => Promise<Role> 
     about: "a software PIV card on a virtual reader (--state FILE)",
     load: async () => (await import("./token/softcard/role.ts")).softcardRole,
   },
+  terminal: {
+    about: "what a PC on the LAN may run: the gateway's card as its own (reader --gateway HOST)",
+    load: async () => (await import("./token/share/terminal_role.ts")).terminalRole,
+  },
   demo: {
     about: "a whole network in namespaces on this machine ([--once] [--json FILE])",
     load: async () => (await import("./tests/demo/role.ts")).demoRole,

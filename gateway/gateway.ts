@@ -1,14 +1,16 @@
 /** The appliance: readers, session, switch, LAN and store wired together, seen as a `GatewayView`. */
 import about from "../deno.json" with { type: "json" };
-import type { GatewayConfig } from "./config/gateway_config.ts";
+import type { GatewayConfig, ShareConfig } from "./config/gateway_config.ts";
 import { holdInstance, type InstanceLock } from "../os/instance_lock.ts";
 import { holdNetwork } from "../os/network_lock.ts";
 import type { Lan, Terminal } from "./lan/api.ts";
+import { boxAddresses } from "./lan/dns_plan.ts";
 import { createLan } from "./lan/lan.ts";
 import { Readers } from "./readers.ts";
 import { SessionNetwork } from "./session/network.ts";
 import { SessionShell } from "./session/shell.ts";
 import type { Store } from "./store/api.ts";
+import { ShareDesk } from "./session/share_desk.ts";
 import { openStore } from "./store/store.ts";
 import type { Switch, TerminalTraffic } from "./switch/api.ts";
 import { createSwitch } from "./switch/switch.ts";
@@ -16,6 +18,7 @@ import type { Uplink } from "./uplink/api.ts";
 import { createUplink } from "./uplink/uplink.ts";
 import type {
   DropCounts,
+import { engineCertificate } from "./tls/box_certificate.ts";
   GatewayEvent,
   GatewayStatus,
   GatewayView,
@@ -30,6 +33,7 @@ import type {
 } from "./view.ts";
 
 /** How often counters are read and told, in milliseconds; also the beat of the dead man's switch. */
+  ShareView,
 const BEAT_MS = 1_000;
 
 interface Parts {
@@ -82,7 +86,7 @@ export class Gateway implements GatewayView {
   readonly #listeners = new Set<(event: GatewayEvent) => void>();
   readonly #beat: ReturnType<typeof setInterval>;
   #terminals: readonly Terminal[] = [];
-  #looking = false;
+  #looking: Promise<void> | undefined;
   #drops: DropCounts = {};
   #traffic: ReadonlyMap<string, TerminalTraffic> = new Map();
 
@@ -94,6 +98,7 @@ export class Gateway implements GatewayView {
     });
     this.#session = new SessionShell({
       engineStart: (reader) => ({
+  readonly leases: ShareDesk;
         type: "start",
         reader,
         issuers: config.token.issuers.map((key) =>
@@ -111,6 +116,20 @@ export class Gateway implements GatewayView {
       record: (level, event, detail) => this.record(level, event, detail),
       onPhase: (session) => this.#tell({ type: "session", session }),
     });
+    const { idleMs, hardMs } = config.share ?? { idleMs: 0, hardMs: 0 };
+    this.leases = new ShareDesk({
+      ...{ terminals: config.share?.terminals, limits: { idleMs, hardMs } },
+      send: (message) => this.#session.tellEngine(message),
+      known: () => this.#terminals,
+      look: () => this.#look(),
+      certify: (publicKey) => engineCertificate(config, Uint8Array.from(publicKey)),
+      record: (level, event, detail) => this.record(level, event, detail),
+      onChange: () => {
+        const share = this.leases.view();
+        if (share !== undefined) this.#tell({ type: "share", share });
+      },
+      onPinWanted: (why) => this.#session.lock(why),
+    });
     this.record("info", "gateway-started", { version: about.version });
     this.#readers = new Readers(config.reader?.name, {
       onChange: (readers) => this.#session.readers(readers),
@@ -119,6 +138,7 @@ export class Gateway implements GatewayView {
     this.#beat = setInterval(() => this.#onBeat(), BEAT_MS);
   }
 
+        ...(config.share === undefined ? {} : { share: shareStart(config.share, config) }),
   /** Ends the session, then everything else. The switch stays closed. */
   async stop(): Promise<void> {
     clearInterval(this.#beat);
@@ -129,6 +149,8 @@ export class Gateway implements GatewayView {
     this.record("info", "gateway-stopped", {});
     this.#parts.store.close();
     for (const lock of this.#parts.locks) lock.release();
+      onShare: (message) => this.leases.hear(message),
+      onEngineEnded: () => this.leases.engineEnded(),
   }
 
   status(): GatewayStatus {
@@ -147,6 +169,8 @@ export class Gateway implements GatewayView {
     };
   }
 
+    this.leases.stop();
+    this.#sticks.stop();
   session(): SessionPhase {
     return this.#session.phase;
   }
@@ -157,6 +181,7 @@ export class Gateway implements GatewayView {
 
   submitPin(sealed: SealedPin, from: string): Promise<PinOutcome> {
     return this.#session.submitPin(sealed, from);
+    const share = this.leases.view();
   }
 
   subscribe(listener: (event: GatewayEvent) => void): () => void {
@@ -166,6 +191,7 @@ export class Gateway implements GatewayView {
 
   journal(query: { before?: number; limit?: number }): JournalEntry[] {
     return this.#parts.store.journal.read(query);
+      ...(share === undefined ? {} : { share }),
   }
 
   lock(by: string): Promise<void> {
@@ -175,6 +201,10 @@ export class Gateway implements GatewayView {
 
   checkAdminPassword(password: string): Promise<boolean> {
     return this.#parts.store.settings.checkAdminPassword(password);
+  share(): ShareView | undefined {
+    return this.leases.view();
+  }
+
   }
 
   cookieKey(): Uint8Array {
@@ -203,14 +233,16 @@ export class Gateway implements GatewayView {
     if (this.#listeners.size > 0) this.#tell({ type: "status", status: this.status() });
   }
 
-  /** Who is on the LAN; one look at a time, however slow. */
-  async #look(): Promise<void> {
-    if (this.#looking) return;
-    this.#looking = true;
-    try {
-      this.#terminals = await this.#parts.lan.terminals();
-    } finally {
-      this.#looking = false;
+  /** What was taken back ends within a second. */
+  async #lookAtRevocations(): Promise<void> {
+    for (const change of await this.#parts.revocations.look()) {
+      if (change.kind === "refused") {
+        this.record("warning", "revocations-refused", { reason: change.reason });
+      } else {
+        const { number, entries } = change.list;
+        this.record("info", "revocations-read", { number, entries: entries.length });
+        this.#session.revocationsChanged();
+      }
     }
   }
 
@@ -223,6 +255,7 @@ export class Gateway implements GatewayView {
       const { sentBytes = 0, receivedBytes = 0 } = this.#traffic.get(terminal.address) ?? {};
       return { ...terminal, sentBytes, receivedBytes };
     });
+    void this.#lookAtRevocations();
   }
 
   #tunnelView(): TunnelView | undefined {
@@ -238,6 +271,24 @@ export class Gateway implements GatewayView {
       carrier: tunnel?.carrier ?? "userspace",
       identity: grant.identity,
       addresses: grant.addresses,
+  /** With a port for sticks, a card reader need not be there; one that is named should. */
+  #needsReader(): boolean {
+    const { stick, reader } = this.#config;
+    return stick === undefined || reader !== undefined || this.#cards.length > 0;
+  }
+
+  #stickOf(reader: string): { stick?: string } {
+    const stick = this.#sticks.deviceOf(reader);
+    return stick === undefined ? {} : { stick };
+  }
+
+  /** Who is on the LAN; one look at a time, however slow. */
+  #look(): Promise<void> {
+    return this.#looking ??= this.#parts.lan.terminals().then(
+      (terminals) => void (this.#terminals = terminals),
+    ).finally(() => this.#looking = undefined);
+  }
+
       destinations: [...grant.networks, ...grant.domains],
       otherTraffic: grant.otherTraffic,
     };
@@ -263,3 +314,19 @@ export class Gateway implements GatewayView {
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+function issuerTexts(config: GatewayConfig): string[] {
+  return config.token.issuers.map((key) =>
+    key.toBase64({ alphabet: "base64url", omitPadding: true })
+  );
+}
+
+function shareStart(share: ShareConfig, config: GatewayConfig) {
+  const { idleMs, hardMs, beforeUnlock, pin, allow, readerPort } = share;
+  return {
+    ...{ idleMs, hardMs, beforeUnlock, pin, allow: [...allow] },
+    ...(readerPort === undefined
+      ? {}
+      : { reader: { addresses: boxAddresses(config), port: readerPort } }),
+  };
+}
+

@@ -77,6 +77,103 @@ export interface ReaderView {
 export interface TerminalView {
   /** IPv4 or IPv6 address on the LAN. */
   readonly address: string;
+/** Somebody who uses the shared card, or waits for it. Times are Unix milliseconds. */
+export interface SharePerson {
+  /** Tells terminals apart: the hardware address, else the IP address. */
+  readonly terminal: string;
+  /** The terminal's name, else its address. */
+  readonly label: string;
+  /** "reader": its own smart-card software; "program": over the web. */
+  readonly way: "reader" | "program";
+  readonly since: number;
+}
+
+/** The shared card: who has it and who waits. */
+export interface ShareView {
+  /** Whether it is lent now. */
+  readonly open: boolean;
+  /** A lease without a command for so long ends. */
+  readonly idleMs: number;
+  /** No lease lasts longer. */
+  readonly hardMs: number;
+  /** `until`: when the lease ends at the latest. */
+  readonly holder?: SharePerson & { readonly until: number };
+  /** In the order of their turns; at most a hundred. */
+  readonly waiting: readonly SharePerson[];
+  readonly waitingInAll: number;
+  /** The card's answer to reset, base64url. */
+  readonly atr?: string;
+  /** Whom a PIN within a lease is sealed to; the key is base64url. */
+  readonly pin?: { readonly engine: string; readonly publicKey: string };
+}
+
+/** Why a lease ended. */
+export type LeaseEndReason =
+  | "released"
+  | "gave-up"
+  | "idle"
+  | "hard-limit"
+  | "waited-too-long"
+  | "revoked"
+  | "holder"
+  | "not-shared"
+  | "too-many-of-one"
+  | "too-many"
+  | "card-gone";
+
+/** Why a lease can't even be waited for. */
+export type LeaseRefused = "not-shared" | "not-allowed" | "no-card" | "locked" | "too-many";
+
+/** One program's lease. */
+export type LeaseView =
+  | {
+    readonly id: string;
+    readonly state: "waiting";
+    /** 1 for the next in line; left out for a moment after asking. */
+    readonly place?: number;
+    /** Who has the card. */
+    readonly holder?: string;
+  }
+  | {
+    readonly id: string;
+    readonly state: "granted";
+    /** Unix milliseconds. */
+    readonly until: number;
+    readonly idleMs: number;
+    readonly atr?: string;
+  }
+  | { readonly id: string; readonly state: "ended"; readonly reason: LeaseEndReason };
+
+/** What came of one command within a lease. */
+export type LeaseAnswer =
+  /** The card's raw answer, or the gateway's refusal in its place: data and status word. */
+  | { readonly is: "response"; readonly apdu: Uint8Array }
+  | { readonly is: "fault"; readonly fault: "no-lease" | "busy" | "not-sealed-to-me" };
+
+/** Leases for programs, by the address of the terminal that asks. */
+export interface LeaseDesk {
+  request(address: string): Promise<LeaseView | { readonly refused: LeaseRefused }>;
+  /** Undefined: there is none of that name, or it is another terminal's. */
+  lease(
+    id: string,
+    options: { address: string; waitMs?: number },
+  ): Promise<LeaseView | undefined>;
+  /** Tells each change of a lease; returns its end. */
+  watch(id: string, onChange: (lease: LeaseView) => void): () => void;
+  exchange(id: string, options: { address: string; apdu: Uint8Array }): Promise<LeaseAnswer>;
+  verify(
+    id: string,
+    options: { address: string; sealed: SealedPin; reference: number },
+  ): Promise<LeaseAnswer>;
+  release(id: string, address: string): Promise<boolean>;
+  /** Everything that this terminal holds or waits for, by whatever way. */
+  giveUp(address: string): Promise<boolean>;
+  /** Whose terminal this is, if it may use the card. */
+  terminalAt(address: string): Promise<{ key: string; label: string } | undefined>;
+  /** Takes the card from whoever has it; false when nobody does. */
+  revoke(by: string): boolean;
+}
+
   readonly mac: string;
   /** Host name from DHCP, or "". */
   readonly name: string;
@@ -123,6 +220,8 @@ export interface GatewayStatus {
   /** Things that an administrator should know now (disk full, reader missing…), in English. */
   readonly warnings: readonly string[];
 }
+  /** Left out where the card isn't shared. */
+  readonly share?: ShareView;
 
 /** How much an entry of the journal matters. */
 export type JournalLevel = "info" | "warning" | "error";
@@ -147,6 +246,7 @@ export type GatewayEvent =
 
 /** The interface that web/ builds on; gateway/gateway.ts is the one real implementation. */
 export interface GatewayView {
+  | { readonly type: "share"; readonly share: ShareView }
   status(): GatewayStatus;
   session(): SessionPhase;
   /** Undefined unless a PIN is asked for now. */
@@ -160,6 +260,9 @@ export interface GatewayView {
   lock(by: string): Promise<void>;
   /** True when this is the administrator's password; bounded in rate by the caller. */
   checkAdminPassword(password: string): Promise<boolean>;
+  /** Undefined where the card isn't shared. */
+  share(): ShareView | undefined;
+  readonly leases: LeaseDesk;
   /** Key for signing session cookies, 32 bytes; a box secret. */
   cookieKey(): Uint8Array;
   /** The nftables ruleset now in force, as text, for the panel. */

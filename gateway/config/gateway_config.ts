@@ -1,3 +1,5 @@
+import type { InstructionGroup } from "../../token/share/instructions.ts";
+
 /** The gateway's configuration as the rest of the gateway sees it: checked, defaults filled in. */
 export interface GatewayConfig {
   readonly name: string;
@@ -34,4 +36,19 @@ export interface GatewayConfig {
   };
   readonly panel: { readonly host: string; readonly port: number };
   readonly portal: { readonly httpPort: number; readonly httpsPort: number };
+}
+  /** How terminals may use the card in the reader; left out: they can't. */
+  readonly share?: ShareConfig;
+
+export interface ShareConfig {
+  /** MAC or IP addresses in lower case, or "*" for every terminal of the LAN. */
+  readonly terminals: readonly string[];
+  /** Where terminals' readers dial in; left out: programs alone use the card. */
+  readonly readerPort?: number;
+  readonly idleMs: number;
+  readonly hardMs: number;
+  readonly beforeUnlock: boolean;
+  readonly pin: "keep" | "ask";
+  /** Groups of instructions that terminals may use beyond reading and signing. */
+  readonly allow: readonly InstructionGroup[];
 }

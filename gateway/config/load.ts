@@ -3,7 +3,9 @@ import { isIPv4, isIPv6 } from "node:net";
 import * as v from "valibot";
 import { loadConfig } from "../../os/config.ts";
 import { contains, parseNetwork } from "../../os/ip_network.ts";
-import type { GatewayConfig } from "./gateway_config.ts";
+import { INSTRUCTION_GROUPS } from "../../token/share/instructions.ts";
+import { LONGEST_HARD_LIMIT } from "../../token/share/limits.ts";
+import type { GatewayConfig, ShareConfig } from "./gateway_config.ts";
 
 /** @throws {ConfigError} with file, key and what is expected. */
 export async function loadGatewayConfig(path: string): Promise<GatewayConfig> {
@@ -89,6 +91,50 @@ const issuer = v.pipe(
   v.transform((key) => Uint8Array.fromBase64(key, { alphabet: "base64url" })),
 );
 
+const TERMINAL = `"*", a terminal's MAC address or its IP address`;
+const terminal = v.pipe(
+  text(
+    TERMINAL,
+    (value) =>
+      value === "*" || /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(value) || isIPv4(value) ||
+      (isIPv6(value) && !value.includes("%")),
+  ),
+  v.transform((value) => value.toLowerCase()),
+);
+
+const SECONDS = (most: number) => `whole seconds, 1 to ${most}`;
+const seconds = (most: number) =>
+  v.pipe(
+    v.number(),
+    v.integer(),
+    v.minValue(1),
+    v.maxValue(most),
+    v.description(SECONDS(most)),
+  );
+
+const choice = <T extends string>(words: readonly T[]) =>
+  v.pipe(v.picklist(words), v.description(words.map((word) => `"${word}"`).join(" or ")));
+
+const share = v.strictObject({
+  terminals: v.pipe(
+    v.array(terminal),
+    v.minLength(1),
+    v.description(`a list of at least one terminal: ${TERMINAL}`),
+  ),
+  reader_port: v.exactOptional(port),
+  idle_limit: v.optional(seconds(LONGEST_HARD_LIMIT / 1000), 20),
+  hard_limit: v.optional(seconds(LONGEST_HARD_LIMIT / 1000), 60),
+  before_unlock: v.optional(v.pipe(v.boolean(), v.description("true or false")), false),
+  pin: v.optional(choice(["keep", "ask"]), "keep"),
+  allow: v.optional(
+    v.pipe(
+      v.array(choice(INSTRUCTION_GROUPS)),
+      v.description("a list of groups of instructions"),
+    ),
+    [],
+  ),
+});
+
 const LISTEN = `an address and port such as "192.168.80.1:8443" or "[fd80::1]:8443"`;
 const listen = text(LISTEN, (value) => parseListen(value) !== undefined);
 
@@ -145,6 +191,7 @@ export const GatewayConfigSchema = v.pipe(
       "expected an interface of its own",
     ),
     ["tunnel", "interface"],
+    share: v.exactOptional(share),
   ),
   v.forward(
     v.check(
@@ -172,6 +219,16 @@ function inLan(lanAddress: string, address: string | undefined): boolean {
   if (address === undefined) return true;
   const outer = parseNetwork(lanAddress);
   const inner = parseNetwork(address);
+  v.forward(
+    v.check(
+      (file) => {
+        const { http_port, https_port } = file.portal;
+        return ![http_port, https_port, 8443].includes(file.share?.reader_port ?? 0);
+      },
+      "expected a port that neither portal nor panel has",
+    ),
+    ["share", "reader_port"],
+  ),
   return outer !== undefined && inner !== undefined && contains(outer, inner);
 }
 
@@ -182,12 +239,25 @@ function ordered(dhcp: { from: string; to: string } | undefined): boolean {
   return dhcp === undefined || number(dhcp.from) <= number(dhcp.to);
 }
 
+    ...(file.share === undefined ? {} : { share: shareOf(file.share) }),
 function leaseSeconds(lease: string): number {
   const unit = { s: 1, m: 60, h: 3600, d: 86_400 }[lease.slice(-1)] ?? 1;
   return parseInt(lease, 10) * unit;
 }
 
 function parseListen(value: string): { host: string; port: number } | undefined {
+function shareOf(table: v.InferOutput<typeof share>): ShareConfig {
+  return {
+    terminals: table.terminals,
+    ...(table.reader_port === undefined ? {} : { readerPort: table.reader_port }),
+    idleMs: table.idle_limit * 1000,
+    hardMs: table.hard_limit * 1000,
+    beforeUnlock: table.before_unlock,
+    pin: table.pin,
+    allow: table.allow,
+  };
+}
+
   const [, v6, v4, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([1-9]\d{0,4})$/.exec(value) ??
     [];
   const host = v6 ?? v4 ?? "";

@@ -11,6 +11,7 @@ import type { IssuerKey } from "../../token/profile/types.ts";
 import { prepareTunnel } from "../../tunnel/tunnel.ts";
 import { lookAtCard, type ReadyCard, takeCard } from "./card.ts";
 import { MAX_MESSAGE_BYTES, TUNNEL_REPORT_MS } from "./limits.ts";
+import { Lending } from "./lending.ts";
 import { LineWriter, readLines } from "./lines.ts";
 import { type FromEngine, parseToEngine, type ToEngine } from "./messages.ts";
 import { EngineSecrets } from "./secrets.ts";
@@ -34,7 +35,8 @@ export class Engine {
   #ready: ReadyCard | undefined;
   #uplink: Uplink | undefined;
   #unlocking = false;
-  #generation: ((highest: number) => void) | undefined;
+  #generation: ((known: { highest: number; revoked: boolean }) => void) | undefined;
+  #lending: Lending | undefined;
 
   /** Serves the gateway until it, the card or a fault ends this process; never returns. */
   async run(): Promise<number> {
@@ -60,7 +62,11 @@ export class Engine {
       case "start":
         if (this.#start !== undefined) return;
         this.#start = message;
-        return this.#do(() => this.#look(message));
+        return this.#do(() =>
+          message.stick === undefined
+            ? this.#look(message)
+            : this.#lookAtStick(message.stick, message)
+        );
       case "generation":
         return this.#generation?.(message.highest);
       case "pin":
@@ -68,6 +74,15 @@ export class Engine {
       case "end":
         return this.#do(() => this.#end());
     }
+      case "share-certificate":
+      case "reader-answer":
+      case "lease-request":
+      case "lease-leave":
+      case "lease-command":
+      case "lease-pin":
+      case "terminal-leave":
+      case "lease-revoke":
+        return this.#do(() => this.#lending?.hear(message) ?? Promise.resolve());
   }
 
   /** Runs a step; a fault that nobody foresaw ends the engine, its keys wiped. */
@@ -106,6 +121,29 @@ export class Engine {
     await this.#say({ type: "card", report: look.report });
   }
 
+    if ("ready" in look && start.share !== undefined) {
+      this.#lending = new Lending({
+        ...{ engine: this.#id, share: start.share, card: this.#card, ready: look.ready },
+        secrets: this.#secrets,
+        say: (message) => void this.#say(message),
+        notice: (message) => this.#notice(message),
+        rekey: () => this.#uplink?.rekey(),
+        fail: (error) => this.#do(() => Promise.reject(error)),
+      });
+    }
+    await this.#say({ type: "card", report: look.report });
+    this.#do(() => this.#lending?.looked() ?? Promise.resolve());
+  }
+
+  async #lookAtStick(path: string, start: Start): Promise<void> {
+    watchStick(path, () => this.#cardGone());
+    const look = await lookAtStick(path, {
+      issuerKeys: issuerKeysOf(start),
+      now: Date.now(),
+      askGateway: (head) => this.#askGateway(head),
+      onFault: (message) => this.#notice(message),
+    });
+    if ("ready" in look) this.#stick = look.ready;
   #highestGeneration(cardId: string): Promise<number> {
     const answer = new Promise<number>((resolve) => this.#generation = resolve);
     void this.#say({ type: "generation-asked", cardId });
@@ -130,10 +168,10 @@ export class Engine {
       return await this.#say({ type: "unlock-failed", why: { failure: "not-sealed-to-me" } });
     }
     this.#secrets.keepPin(pin);
-    const unlocked = await unlock(ready, {
-      issuerKeys: issuerKeysOf(start),
-      secrets: this.#secrets,
-    });
+    await this.#lending?.takeBack();
+    const unlocked = "found" in token
+      ? await unlockStick(token, this.#secrets)
+      : await unlock(token, { issuerKeys: issuerKeysOf(start), secrets: this.#secrets });
     if (unlocked.result === "failed") {
       this.#secrets.forgetPin();
       this.#unlocking = false;
@@ -144,6 +182,7 @@ export class Engine {
       ready,
       start,
       secrets: this.#secrets,
+      this.#lending?.giveOn();
       prepared: this.#prepared,
       onNotice: (notice) => this.#notice(notice),
       onClosed: (reason) => this.#do(() => Promise.reject(new Error(reason))),
@@ -153,9 +192,12 @@ export class Engine {
   }
 
   /** Tells the tunnel's counters once a second, for as long as this process lives. */
+      mayUseCard: () => this.#lending?.mayUseCard ?? true,
+      onFreshSession: () => this.#lending?.sessionFresh(),
   #report(uplink: Uplink): void {
     this.#do(async () => {
       await this.#say(await uplink.report());
+    this.#lending?.unlocked(unlocked);
       setTimeout(() => this.#report(uplink), TUNNEL_REPORT_MS);
     });
   }

@@ -3,6 +3,11 @@
  * the clear: a PIN is sealed to the engine's own key, and keys never leave it.
  */
 import * as v from "valibot";
+import {
+  FromEngineShareSchemas,
+  ShareStartSchema,
+  ToEngineShareSchemas,
+} from "./share_messages.ts";
 
 const text = (longest: number) => v.pipe(v.string(), v.maxLength(longest));
 const number = v.pipe(v.number(), v.finite());
@@ -28,6 +33,8 @@ export const ToEngineSchema = v.variant("type", [
   }),
   /** Answers `generation-asked`: the highest generation seen of that card, 0 for none. */
   v.strictObject({ type: v.literal("generation"), highest: count }),
+    /** How the card is lent to terminals; none: it isn't. */
+    share: v.exactOptional(ShareStartSchema),
   v.strictObject({
     type: v.literal("pin"),
     enc: base64url(43),
@@ -37,6 +44,7 @@ export const ToEngineSchema = v.variant("type", [
 ]);
 export type ToEngine = v.InferOutput<typeof ToEngineSchema>;
 
+  ...ToEngineShareSchemas,
 const GrantSchema = v.strictObject({
   holder: text(128),
   cardId: text(64),
@@ -109,6 +117,7 @@ export function parseToEngine(line: string): ToEngine | undefined {
 
 /** Reads one line as a message; `undefined` when it is none. */
 export function parseFromEngine(line: string): FromEngine | undefined {
+  ...FromEngineShareSchemas,
   return parse(FromEngineSchema, line);
 }
 

@@ -28,6 +28,10 @@ export interface UplinkOptions {
   readonly prepared: PreparedTunnel;
   readonly onNotice: (message: string) => void;
   /** The tunnel ended without being told to. */
+  /** Whether the card is at the session's disposal, and not lent. */
+  readonly mayUseCard: () => boolean;
+  /** A handshake that this side began has ended well. */
+  readonly onFreshSession: () => void;
   readonly onClosed: (reason: string) => void;
 }
 
@@ -60,7 +64,11 @@ export class Uplink {
       onEvent: (event) => {
         if (event.kind === "notice") options.onNotice(event.message);
         // A server of several addresses is tried at each in turn.
-        if (event.kind === "handshake-failed" && endpoints.length > 1) {
+        if (event.kind === "handshake-completed" && event.role === "initiator") {
+          options.onFreshSession();
+        }
+        const isSilent = event.kind === "handshake-failed" && event.reason === "no-answer";
+        if (isSilent && endpoints.length > 1) {
           next = (next + 1) % endpoints.length;
           void tunnel.set({ peers: [endpointChange(profile, endpoints[next])] });
         }
@@ -78,6 +86,12 @@ export class Uplink {
   }
 
   /** The tunnel's counters. */
+  /** Makes a new session now, while the card is there. */
+  rekey(): void {
+    // A tunnel that has ended says so by itself.
+    this.#tunnel.rekey().catch(() => {});
+  }
+
   async report(): Promise<Extract<FromEngine, { type: "tunnel" }>> {
     const status = await this.#tunnel.get();
     const [peer] = status.peers;
@@ -93,13 +107,17 @@ export class Uplink {
   }
 }
 
-function identityOf({ unlocked, ready, secrets }: UplinkOptions): Identity {
+function identityOf({ unlocked, ready, secrets, mayUseCard }: UplinkOptions): Identity {
   const { identity } = unlocked.profile;
   if (identity.kind === "on-card") {
     return {
       kind: "remote",
       publicKey: parsePublicKey(identity.publicKey),
-      dh: (peer, into) => cardDh(ready.piv, { slot: identity.slot, peer, into, secrets }),
+      async dh(peer, into) {
+        // Between two commands of a terminal it would lose the terminal's state, or lend it ours.
+        if (!mayUseCard()) throw new Error("Cannot ask the card: a terminal has it");
+        await cardDh(ready.piv, { slot: identity.slot, peer, into, secrets });
+      },
     };
   }
   if (unlocked.privateKey === undefined) {

@@ -13,6 +13,14 @@ const CALENDAR_MS = 10_000;
 export type TunnelReport = Extract<FromEngine, { type: "tunnel" }>;
 
 export interface SessionDependencies {
+/** The messages of an engine that are about lending its card. */
+const SHARE_NEWS = [
+  ...["share", "share-key", "reader-asked", "reader-refused", "pin-wanted"] as const,
+  ...["lease-refused", "lease-granted", "lease-over", "lease-response"] as const,
+  ...["lease-began", "lease-ended"] as const,
+] as const;
+export type ShareNews = Extract<FromEngine, { type: typeof SHARE_NEWS[number] }>;
+
   /** What an engine must know to start on this reader. */
   engineStart(reader: string): Extract<ToEngine, { type: "start" }>;
   highestGeneration(cardId: string): number;
@@ -25,6 +33,10 @@ export interface SessionDependencies {
 }
 
 export class SessionShell {
+  /** What an engine says about lending its card. */
+  onShare(message: ShareNews): void;
+  /** No engine is left. */
+  onEngineEnded(): void;
   readonly #core = new SessionCore();
   readonly #deps: SessionDependencies;
   readonly #waiting = new Map<number, (outcome: PinOutcome) => void>();
@@ -77,6 +89,19 @@ export class SessionShell {
   }
 
   /** Ends the session for good; resolves when no engine is left. */
+  /** To be called when what was taken back may have changed. */
+  revocationsChanged(): void {
+    if (this.#profile === undefined) return;
+    const { run, name } = this.#profile;
+    const reason = this.#deps.revocationOf(name);
+    if (reason !== undefined) this.#handle({ type: "revoked", run, reason });
+  }
+
+  /** Says something about lending to the engine that runs, if one does. */
+  tellEngine(message: ToEngine): void {
+    this.#engine?.process.send(message);
+  }
+
   async stop(): Promise<void> {
     const ended = new Promise<void>((resolve) => this.#idle = resolve);
     this.#handle({ type: "stop" });
@@ -135,6 +160,7 @@ export class SessionShell {
       },
     });
     this.#engine = { run, process };
+        this.#deps.onEngineEnded();
     process.send(this.#deps.engineStart(reader));
   }
 
@@ -144,6 +170,10 @@ export class SessionShell {
         if (message.gaps.length > 0) {
           this.#deps.record("warning", "engine-unprotected", { missing: message.gaps.join(", ") });
         }
+    if (isAboutSharing(message)) {
+      if (this.#engine?.run === run) this.#deps.onShare(message);
+      return;
+    }
         return this.#handle({
           type: "engine-hello",
           run,
@@ -200,3 +230,7 @@ export class SessionShell {
 function base64url(bytes: Uint8Array): string {
   return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
 }
+function isAboutSharing(message: FromEngine): message is ShareNews {
+  return (SHARE_NEWS as readonly string[]).includes(message.type);
+}
+

@@ -6,7 +6,8 @@ import { byFamily } from "./scope.ts";
 /** What may reach the box itself. An interface that isn't configured is treated as the Internet. */
 export function entering({ config, lan, session }: Scene): string[] {
   const { httpPort, httpsPort } = config.portal;
-  const services = [...new Set([httpPort, httpsPort, config.panel.port])].join(", ");
+  const reader = config.share?.readerPort === undefined ? [] : [config.share.readerPort];
+  const services = [...new Set([httpPort, httpsPort, config.panel.port, ...reader])].join(", ");
   const neighbours = "nd-neighbor-solicit, nd-neighbor-advert";
   const tunnel = session === undefined ? [] : [
     `iifname ${quoted(session.interface)} goto from_tunnel`,

@@ -9,7 +9,7 @@ import {
 import type { GatewayConfig } from "../config/gateway_config.ts";
 import type { SessionGrant } from "./grant.ts";
 
-export type SwitchConfig = Pick<GatewayConfig, "lan" | "internet" | "portal" | "panel">;
+export type SwitchConfig = Pick<GatewayConfig, "lan" | "internet" | "portal" | "panel" | "share">;
 
 /** Texts of one family each, as nftables writes them. */
 export interface ByFamily {

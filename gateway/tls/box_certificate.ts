@@ -16,6 +16,8 @@ const DAY_MS = 86_400_000;
 const AUTHORITY_DAYS = 3650;
 /** Browsers refuse longer ones (Apple: 825 days under an authority that the owner installed). */
 const SERVER_DAYS = 397;
+/** An engine lives as long as its card stays in. */
+const ENGINE_DAYS = 90;
 /** A certificate with less than this left is made anew at the next start. */
 const RENEW_DAYS = 60;
 /** Terminals' clocks may be behind. */
@@ -57,6 +59,34 @@ interface Pair {
   readonly pem: string;
   /** Private key, PKCS #8 in PEM. */
   readonly key: string;
+}
+
+/**
+ * Vouches for the TLS end of an engine: a server certificate under the box's authority for a key
+ * that this process never has. Gives the certificate and its authority, PEM.
+ * @param publicKey SPKI of a P-256 key.
+ */
+export async function engineCertificate(
+  config: CertificateConfig,
+  publicKey: Uint8Array<ArrayBuffer>,
+  now: number = Date.now(),
+): Promise<string> {
+  const dir = `${config.state}/tls`;
+  const authority = await stored(dir, "authority", () => true);
+  if (authority === undefined) {
+    throw new Error("Cannot vouch for the engine: the box has no authority; restart the gateway");
+  }
+  const issuer = new X509Certificate(authority.pem);
+  const names = [...boxNames(config), ...boxAddresses(config)];
+  const certificate = await makeServer({
+    ...dates(now, ENGINE_DAYS),
+    subject: names[0] ?? PRIVATE_DOMAIN,
+    issuer: issuer.subject.replace(/^CN=/, ""),
+    publicKey: await crypto.subtle.importKey("spki", publicKey, P256, true, ["verify"]),
+    issuerPublicKey: await importPublic(issuer),
+    signer: await importPrivate(authority.key),
+  }, names);
+  return certificate + authority.pem;
 }
 
 async function newAuthority(

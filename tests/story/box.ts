@@ -32,6 +32,8 @@ export interface BoxOptions {
   readonly adminPassword: string;
   /** Folder for what outlives a restart, as the machine sees it; default: in `dir`. */
   readonly state?: string;
+  /** More tables of its configuration, as text. */
+  readonly tables?: string;
 }
 
 export class Box implements AsyncDisposable {
@@ -230,7 +232,7 @@ listen = ${quote(`${hostOf(lan.address)}:${PANEL_PORT}`)}
 [portal]
 http_port = 80
 https_port = 443
-`;
+${options.tables ?? ""}`;
 }
 
 function hostOf(cidr: string): string {

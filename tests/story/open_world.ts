@@ -14,6 +14,8 @@ export interface WorldOptions {
   readonly spoilt?: boolean;
   /** Each gateway keeps its state on a disk of its own of 2 MB, at `TINY_STATE`. */
   readonly tinyState?: boolean;
+  /** More tables of the gateways' configuration, as text. */
+  readonly tables?: string;
 }
 
 /** Where that disk is, as the machine sees it. */
@@ -23,7 +25,7 @@ export const TINY_STATE = "/run/tiny";
 export async function openWorld(
   variant: Variant,
   teller: Teller,
-  { spoilt = false, tinyState = false }: WorldOptions = {},
+  { spoilt = false, tinyState = false, tables = "" }: WorldOptions = {},
 ): Promise<World> {
   await using stack = new AsyncDisposableStack();
   teller.step("Network: three terminals, two gateways, the Internet, the hub, the office");
@@ -56,7 +58,7 @@ export async function openWorld(
       );
     }
     const box = await Box.start(site, {
-      ...{ dir, issuers: [issuer], adminPassword },
+      ...{ dir, issuers: [issuer], adminPassword, tables },
       ...(tinyState ? { state: `${TINY_STATE}/state` } : {}),
     });
     stack.use(box);

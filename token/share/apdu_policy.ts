@@ -169,15 +169,20 @@ export class ApduPolicy {
 
 /** What ran in a lease: instructions by name, and how many of them; never a body. */
 export class LeaseAudit {
+  readonly #names: Readonly<Record<number, string>>;
   readonly #done = new Map<string, number>();
   readonly #refused = new Map<string, number>();
 
+  constructor(applications: readonly SharedApplication[] = []) {
+    this.#names = Object.assign({}, ...applications.map((one) => one.instructions));
+  }
+
   ran(raw: Uint8Array): void {
-    count(this.#done, raw);
+    this.#count(this.#done, raw);
   }
 
   refused(raw: Uint8Array): void {
-    count(this.#refused, raw);
+    this.#count(this.#refused, raw);
   }
 
   get commands(): Record<string, number> {
@@ -187,11 +192,13 @@ export class LeaseAudit {
   get refusals(): Record<string, number> {
     return Object.fromEntries(this.#refused);
   }
-}
 
-function count(into: Map<string, number>, raw: Uint8Array): void {
-  const name = raw.length < 4 ? "malformed" : instructionName(raw[1] ?? 0);
-  into.set(name, (into.get(name) ?? 0) + 1);
+  #count(into: Map<string, number>, raw: Uint8Array): void {
+    const [cla = 0, ins = 0] = raw;
+    const own = (cla & 0x80) !== 0 ? this.#names[ins] : undefined;
+    const name = raw.length < 4 ? "malformed" : own ?? instructionName(ins);
+    into.set(name, (into.get(name) ?? 0) + 1);
+  }
 }
 
 function refuse(sw: number): Verdict {

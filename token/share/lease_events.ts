@@ -29,7 +29,7 @@ export type OwnNeeds =
   | "handshakes";
 
 export type LeaseEvent =
-  /** The card may be lent from now on. */
+  /** The card may be lent from now on; said again when what its session needs has changed. */
   | { readonly type: "open"; readonly needs: OwnNeeds }
   | { readonly type: "close" }
   | {

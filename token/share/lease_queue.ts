@@ -124,7 +124,6 @@ export class LeaseQueue {
     this.#out = [];
     switch (event.type) {
       case "open":
-        if (this.#open) break;
         this.#open = true;
         this.#needs = event.needs;
         if (this.#stage.at === "closed") this.#stage = { at: "free" };

@@ -21,11 +21,11 @@ Deno.test("link: frames come out as they went in, however they are cut", () => {
 });
 
 Deno.test("link: nothing longer than a command is waited for", () => {
-  for (const head of ["00010009", "ffffffff", "00000000", "16030100"]) {
+  for (const head of ["0001000a", "ffffffff", "00000000", "16030100"]) {
     assert.equal(new LinkDeframer().push(Uint8Array.fromHex(head)), "too-long", head);
   }
   assert.deepEqual(
-    new LinkDeframer().push(Uint8Array.fromHex("00010008")),
+    new LinkDeframer().push(Uint8Array.fromHex("00010009")),
     [],
     "it may still come",
   );

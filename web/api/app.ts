@@ -65,6 +65,8 @@ export function apiApp(view: GatewayView, options: ApiOptions): Hono<PeerEnv> {
             return void sink.send("session", event.session);
           case "status":
             return void sink.send("status", event.status);
+          case "share":
+            return void sink.send("share", event.share);
           case "journal":
             return void sink.send("journal", event.entry);
           default:

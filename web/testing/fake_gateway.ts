@@ -4,10 +4,12 @@ import type {
   GatewayView,
   JournalEntry,
   JournalLevel,
+  LeaseDesk,
   PinOutcome,
   PinTarget,
   SealedPin,
   SessionPhase,
+  ShareView,
 } from "../../gateway/view.ts";
 import { makePinOpener, type PinOpener } from "../../token/pin/seal.ts";
 
@@ -107,6 +109,23 @@ export class FakeGateway implements GatewayView {
     this.move({ phase: "up", holder: this.holder, since: now, expiresAt: now + 86_400_000 * 365 });
     return { outcome: "up" };
   }
+
+  share(): ShareView | undefined {
+    return this.patch.share;
+  }
+
+  /** A desk where nothing is shared; tests put their own in its place. */
+  leases: LeaseDesk = {
+    request: () => Promise.resolve({ refused: "not-shared" }),
+    lease: () => Promise.resolve(undefined),
+    watch: () => () => {},
+    exchange: () => Promise.resolve({ is: "fault", fault: "no-lease" }),
+    verify: () => Promise.resolve({ is: "fault", fault: "no-lease" }),
+    release: () => Promise.resolve(false),
+    giveUp: () => Promise.resolve(false),
+    terminalAt: () => Promise.resolve(undefined),
+    revoke: () => false,
+  };
 
   subscribe(listener: (event: GatewayEvent) => void): () => void {
     this.listeners.add(listener);

@@ -1,0 +1,452 @@
+/**
+ * The gateway's side of the shared card: which terminals may use it, the leases of programs that
+ * come over the web, and what the journal hears. Commands pass through as they are; a PIN passes
+ * sealed to the engine.
+ */
+import { assertNever } from "../../os/assert_never.ts";
+import type { FromEngine, ToEngine } from "../engine/messages.ts";
+import type { ShareNews } from "./shell.ts";
+import type {
+  JournalLevel,
+  LeaseAnswer,
+  LeaseDesk,
+  LeaseEndReason,
+  LeaseRefused,
+  LeaseView,
+  SealedPin,
+  SharePerson,
+  ShareView,
+} from "../view.ts";
+
+/** A terminal as the LAN knows it. */
+export interface KnownTerminal {
+  readonly address: string;
+  readonly mac: string;
+  readonly name: string;
+}
+
+export interface ShareDeskParts {
+  /** MAC or IP addresses of those who may; "*" is every terminal of the LAN. Undefined: nobody. */
+  readonly terminals: readonly string[] | undefined;
+  readonly limits: { readonly idleMs: number; readonly hardMs: number };
+  readonly send: (message: ToEngine) => void;
+  readonly known: () => readonly KnownTerminal[];
+  /** Looks again who is on the LAN. */
+  readonly look: () => Promise<void>;
+  readonly certify: (publicKey: Uint8Array) => Promise<string>;
+  readonly record: (
+    level: JournalLevel,
+    event: string,
+    detail: Record<string, string | number>,
+  ) => void;
+  readonly onChange: () => void;
+  readonly onPinWanted: (why: string) => void;
+}
+
+/** A program that waits and says nothing for so long has given up. */
+const SILENT_MS = 30_000;
+/** Leases that have ended are told apart from those that never were for so long. */
+const REMEMBERED_MS = 60_000;
+/** Leases of programs, waiting or not, ended ones included. */
+const MOST_LEASES = 2_048;
+/** How long an exchange may take, the card's own bound and the engine's work included. */
+const EXCHANGE_MS = 20_000;
+
+type ShareState = Extract<FromEngine, { type: "share" }>;
+type Answer = Extract<FromEngine, { type: "lease-response" }>["answer"];
+
+interface Ticket {
+  readonly number: number;
+  /** Unguessable; names the lease to its program. */
+  readonly id: string;
+  readonly terminal: Terminal;
+  state:
+    | { readonly is: "waiting" }
+    | { readonly is: "granted"; readonly until: number; readonly idleMs: number }
+    | { readonly is: "ended"; readonly reason: LeaseEndReason };
+  heardAt: number;
+  readonly exchanges: Map<number, (answer: Answer) => void>;
+  readonly watchers: Set<() => void>;
+}
+
+interface Terminal {
+  readonly key: string;
+  readonly label: string;
+}
+
+export class ShareDesk implements LeaseDesk {
+  readonly #parts: ShareDeskParts;
+  readonly #tickets = new Map<string, Ticket>();
+  readonly #byNumber = new Map<number, Ticket>();
+  readonly #timer: ReturnType<typeof setInterval>;
+  #nextTicket = 1;
+  #nextExchange = 1;
+  #state: { readonly said: ShareState; readonly at: number } | undefined;
+
+  constructor(parts: ShareDeskParts) {
+    this.#parts = parts;
+    this.#timer = setInterval(() => this.#sweep(), 1_000);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.engineEnded();
+  }
+
+  /** The card is gone, and with it every lease. */
+  engineEnded(): void {
+    this.#state = undefined;
+    for (const ticket of this.#tickets.values()) this.#end(ticket, "card-gone");
+    if (this.#parts.terminals !== undefined) this.#parts.onChange();
+  }
+
+  /** What everybody may see of the queue. */
+  view(): ShareView | undefined {
+    if (this.#parts.terminals === undefined) return undefined;
+    const { idleMs, hardMs } = this.#parts.limits;
+    const state = this.#state;
+    if (state === undefined) {
+      return { open: false, idleMs, hardMs, waiting: [], waitingInAll: 0 };
+    }
+    const { said, at } = state;
+    const person = (one: ShareState["waiting"][number]): SharePerson => ({
+      terminal: one.terminal,
+      label: one.label,
+      way: one.way,
+      since: at - one.waitedMs,
+    });
+    return {
+      ...{ open: said.open, idleMs, hardMs },
+      ...(said.holder === undefined ? {} : {
+        holder: {
+          ...person(said.holder),
+          since: at - said.holder.heldMs,
+          until: at + said.holder.leftMs,
+        },
+      }),
+      waiting: said.waiting.map(person),
+      waitingInAll: said.waitingInAll,
+      atr: said.atr,
+      pin: said.pin,
+    };
+  }
+
+  /** Whose terminal this is, if it may use the card. */
+  async terminalAt(address: string): Promise<Terminal | undefined> {
+    return this.#allowed(address) ?? await this.#allowedAfterLook(address);
+  }
+
+  /** Asks for the card. */
+  async request(address: string): Promise<LeaseView | { refused: LeaseRefused }> {
+    if (this.#parts.terminals === undefined) return { refused: "not-shared" };
+    const terminal = await this.terminalAt(address);
+    if (terminal === undefined) return { refused: "not-allowed" };
+    if (this.#state === undefined) return { refused: "no-card" };
+    if (!this.#state.said.open) return { refused: "locked" };
+    if (this.#tickets.size >= MOST_LEASES) return { refused: "too-many" };
+    const ticket: Ticket = {
+      ...{ number: this.#nextTicket++, terminal, state: { is: "waiting" }, heardAt: Date.now() },
+      id: crypto.getRandomValues(new Uint8Array(16)).toBase64({
+        alphabet: "base64url",
+        omitPadding: true,
+      }),
+      ...{ exchanges: new Map(), watchers: new Set() },
+    };
+    this.#tickets.set(ticket.id, ticket);
+    this.#byNumber.set(ticket.number, ticket);
+    this.#parts.send({ type: "lease-request", ticket: ticket.number, terminal });
+    await this.#changed(ticket, 1_000);
+    return this.#viewOf(ticket);
+  }
+
+  /** A lease of this terminal; `waitMs` waits for a change while it isn't granted. */
+  async lease(
+    id: string,
+    { address, waitMs = 0 }: { address: string; waitMs?: number },
+  ): Promise<LeaseView | undefined> {
+    const ticket = await this.#own(id, address);
+    if (ticket === undefined) return undefined;
+    if (waitMs > 0 && ticket.state.is === "waiting") await this.#changed(ticket, waitMs);
+    ticket.heardAt = Date.now();
+    return this.#viewOf(ticket);
+  }
+
+  /** Tells every change of a lease until `stop` is called. */
+  watch(id: string, onChange: (lease: LeaseView) => void): () => void {
+    const ticket = this.#tickets.get(id);
+    if (ticket === undefined) return () => {};
+    const tell = () => {
+      ticket.heardAt = Date.now();
+      onChange(this.#viewOf(ticket));
+    };
+    ticket.watchers.add(tell);
+    const alive = setInterval(() => ticket.heardAt = Date.now(), SILENT_MS / 3);
+    return () => {
+      clearInterval(alive);
+      ticket.watchers.delete(tell);
+    };
+  }
+
+  async exchange(
+    id: string,
+    { address, apdu }: { address: string; apdu: Uint8Array },
+  ): Promise<LeaseAnswer> {
+    const ticket = await this.#own(id, address);
+    if (ticket === undefined) return { is: "fault", fault: "no-lease" };
+    return await this.#ask(ticket, (exchange) => ({
+      ...{ type: "lease-command", ticket: ticket.number, exchange },
+      apdu: base64url(apdu),
+    }));
+  }
+
+  /** Shows a sealed PIN to the application that is selected; the answer is the card's status word. */
+  async verify(
+    id: string,
+    { address, sealed, reference }: { address: string; sealed: SealedPin; reference: number },
+  ): Promise<LeaseAnswer> {
+    const ticket = await this.#own(id, address);
+    if (ticket === undefined) return { is: "fault", fault: "no-lease" };
+    if (sealed.engine !== this.#state?.said.pin.engine) {
+      return { is: "fault", fault: "not-sealed-to-me" };
+    }
+    return await this.#ask(ticket, (exchange) => ({
+      ...{ type: "lease-pin", ticket: ticket.number, exchange, reference },
+      enc: base64url(sealed.enc),
+      ciphertext: base64url(sealed.ciphertext),
+    }));
+  }
+
+  /** Gives the card back, or gives up waiting. */
+  async release(id: string, address: string): Promise<boolean> {
+    const ticket = await this.#own(id, address);
+    if (ticket === undefined) return false;
+    this.#parts.send({ type: "lease-leave", ticket: ticket.number });
+    if (ticket.state.is !== "ended") await this.#changed(ticket, 1_000);
+    return true;
+  }
+
+  /** Takes back all that a terminal holds or waits for, whatever way it came by. */
+  async giveUp(address: string): Promise<boolean> {
+    const terminal = await this.terminalAt(address);
+    if (terminal === undefined) return false;
+    this.#parts.send({ type: "terminal-leave", terminal: terminal.key });
+    return true;
+  }
+
+  revoke(by: string): boolean {
+    const holder = this.#state?.said.holder;
+    if (holder === undefined) return false;
+    this.#parts.record("warning", "lease-revoked", { terminal: holder.label, by });
+    this.#parts.send({ type: "lease-revoke" });
+    return true;
+  }
+
+  /** Takes what an engine says about its card's lending. */
+  hear(message: ShareNews): void {
+    switch (message.type) {
+      case "share":
+        this.#state = { said: message, at: Date.now() };
+        this.#parts.onChange();
+        return;
+      case "share-key":
+        void this.#certify(message.publicKey);
+        return;
+      case "reader-asked":
+        void this.#identify(message);
+        return;
+      case "lease-refused":
+        return this.#settle(message.ticket, (ticket) => this.#end(ticket, message.why));
+      case "lease-granted":
+        return this.#settle(message.ticket, (ticket) => {
+          const until = Date.now() + message.lastsMs;
+          ticket.state = { is: "granted", until, idleMs: message.idleMs };
+        });
+      case "lease-over":
+        return this.#settle(message.ticket, (ticket) => this.#end(ticket, message.reason));
+      case "lease-response": {
+        const ticket = this.#byNumber.get(message.ticket);
+        ticket?.exchanges.get(message.exchange)?.(message.answer);
+        ticket?.exchanges.delete(message.exchange);
+        return;
+      }
+      case "lease-began": {
+        const { terminal, way, waitedMs } = message;
+        this.#parts.record("info", "lease-began", {
+          ...{ terminal: terminal.label, id: terminal.key, way, waitedMs },
+        });
+        return;
+      }
+      case "lease-ended":
+        this.#recordEnd(message);
+        return;
+      case "reader-refused": {
+        const { address, why } = message;
+        this.#refuseOften(address, why);
+        return;
+      }
+      case "pin-wanted":
+        this.#parts.onPinWanted(message.why);
+        return;
+      default:
+        assertNever(message);
+    }
+  }
+
+  #settle(number: number, change: (ticket: Ticket) => void): void {
+    const ticket = this.#byNumber.get(number);
+    if (ticket === undefined) return;
+    change(ticket);
+    for (const watcher of [...ticket.watchers]) watcher();
+  }
+
+  #end(ticket: Ticket, reason: LeaseEndReason): void {
+    if (ticket.state.is === "ended") return;
+    ticket.state = { is: "ended", reason };
+    ticket.heardAt = Date.now();
+    for (const answer of ticket.exchanges.values()) answer({ is: "fault", fault: "no-lease" });
+    ticket.exchanges.clear();
+    for (const watcher of [...ticket.watchers]) watcher();
+  }
+
+  async #ask(ticket: Ticket, message: (exchange: number) => ToEngine): Promise<LeaseAnswer> {
+    if (ticket.state.is !== "granted") return { is: "fault", fault: "no-lease" };
+    ticket.heardAt = Date.now();
+    const exchange = this.#nextExchange++;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const answer = await new Promise<Answer>((resolve) => {
+      ticket.exchanges.set(exchange, resolve);
+      timer = setTimeout(() => resolve({ is: "fault", fault: "no-lease" }), EXCHANGE_MS);
+      this.#parts.send(message(exchange));
+    });
+    clearTimeout(timer);
+    ticket.exchanges.delete(exchange);
+    if (answer.is === "fault") return answer;
+    return {
+      is: "response",
+      apdu: Uint8Array.fromBase64(answer.apdu, { alphabet: "base64url" }),
+    };
+  }
+
+  /** Resolves at the next change of the lease, or when the time is over. */
+  #changed(ticket: Ticket, waitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        ticket.watchers.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, waitMs);
+      ticket.watchers.add(done);
+    });
+  }
+
+  /** The ticket, to nobody but the terminal that asked for it. */
+  async #own(id: string, address: string): Promise<Ticket | undefined> {
+    const ticket = this.#tickets.get(id);
+    if (ticket === undefined) return undefined;
+    const terminal = await this.terminalAt(address);
+    return terminal?.key === ticket.terminal.key ? ticket : undefined;
+  }
+
+  #viewOf(ticket: Ticket): LeaseView {
+    const { id, state } = ticket;
+    switch (state.is) {
+      case "waiting": {
+        const said = this.#state?.said;
+        const place = said?.waiting.findIndex((one) => one.ticket === ticket.number) ?? -1;
+        const ahead = said?.holder;
+        return {
+          ...{ id, state: "waiting" },
+          ...(place < 0 ? {} : { place: place + 1 }),
+          ...(ahead === undefined ? {} : { holder: ahead.label }),
+        };
+      }
+      case "granted":
+        return {
+          ...{ id, state: "granted", until: state.until, idleMs: state.idleMs },
+          ...(this.#state === undefined ? {} : { atr: this.#state.said.atr }),
+        };
+      case "ended":
+        return { id, state: "ended", reason: state.reason };
+    }
+  }
+
+  #allowed(address: string): Terminal | undefined {
+    const known = this.#parts.known().find((one) => one.address === address);
+    if (known === undefined) return undefined;
+    const { terminals = [] } = this.#parts;
+    const names = [known.address, known.mac, "*"];
+    if (!terminals.some((one) => names.includes(one.toLowerCase()))) return undefined;
+    return { key: known.mac || known.address, label: (known.name || known.address).slice(0, 128) };
+  }
+
+  async #allowedAfterLook(address: string): Promise<Terminal | undefined> {
+    if (this.#parts.terminals === undefined) return undefined;
+    // Who has just come isn't known yet.
+    if (!this.#parts.known().some((one) => one.address === address)) await this.#parts.look();
+    return this.#allowed(address);
+  }
+
+  async #identify({ link, address }: { link: number; address: string }): Promise<void> {
+    const terminal = await this.terminalAt(address);
+    this.#parts.send({
+      ...{ type: "reader-answer", link },
+      ...(terminal === undefined ? {} : { terminal }),
+    });
+  }
+
+  async #certify(publicKey: string): Promise<void> {
+    const spki = Uint8Array.fromBase64(publicKey, { alphabet: "base64url" });
+    try {
+      this.#parts.send({ type: "share-certificate", chain: await this.#parts.certify(spki) });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#parts.record("error", "share-uncertified", { reason: reason.slice(0, 200) });
+    }
+  }
+
+  #recordEnd(message: Extract<FromEngine, { type: "lease-ended" }>): void {
+    const { terminal, way, reason, heldMs, wrongPins } = message;
+    const list = (counts: Record<string, number>) =>
+      Object.entries(counts).map(([name, count]) => `${name} ${count}`).join(", ").slice(0, 512);
+    const refused = list(message.refused);
+    const level = wrongPins > 0 || reason === "revoked" ? "warning" : "info";
+    this.#parts.record(level, "lease-ended", {
+      ...{ terminal: terminal.label, id: terminal.key, way, reason, heldMs },
+      commands: list(message.commands),
+      ...(refused === "" ? {} : { refused }),
+      ...(wrongPins === 0 ? {} : { wrongPins }),
+    });
+  }
+
+  /** A terminal that is refused again and again is told of once a minute, with the count. */
+  #refusals = new Map<string, { count: number; at: number }>();
+  #refuseOften(address: string, why: string): void {
+    const now = Date.now();
+    const key = `${address} ${why}`;
+    const last = this.#refusals.get(key);
+    if (last !== undefined && now - last.at < 60_000) return void last.count++;
+    if (this.#refusals.size > 256) this.#refusals.clear();
+    this.#refusals.set(key, { count: 0, at: now });
+    const before = last === undefined || last.count === 0 ? {} : { before: last.count };
+    this.#parts.record("warning", "reader-refused", { terminal: address, why, ...before });
+  }
+
+  #sweep(): void {
+    const now = Date.now();
+    for (const ticket of this.#tickets.values()) {
+      const silent = now - ticket.heardAt;
+      if (ticket.state.is === "waiting" && silent > SILENT_MS) {
+        this.#parts.send({ type: "lease-leave", ticket: ticket.number });
+      }
+      if (ticket.state.is === "ended" && silent > REMEMBERED_MS) {
+        this.#tickets.delete(ticket.id);
+        this.#byNumber.delete(ticket.number);
+      }
+    }
+  }
+}
+
+function base64url(value: Uint8Array): string {
+  return value.toBase64({ alphabet: "base64url", omitPadding: true });
+}

@@ -105,7 +105,9 @@ export async function makeShareRequest(options: {
           answer.slice(KEY_BYTES),
           { info: ANSWER_INFO, aad: concat(challenge, id), psk: secret, pskId: id },
         );
-        return readAnswer(opened);
+        const read = readAnswer(opened);
+        opened.fill(0);
+        return read;
       } catch {
         return undefined; // whatever was wrong with it, it is not that hub's answer
       } finally {

@@ -6,19 +6,24 @@ import { holdNetwork } from "../os/network_lock.ts";
 import type { Lan, Terminal } from "./lan/api.ts";
 import { boxAddresses } from "./lan/dns_plan.ts";
 import { createLan } from "./lan/lan.ts";
+import { parseIssuerKey } from "../token/profile/jws.ts";
+import { RevocationFiles } from "../token/profile/revocation_files.ts";
 import { Readers } from "./readers.ts";
 import { SessionNetwork } from "./session/network.ts";
-import { SessionShell } from "./session/shell.ts";
-import type { Store } from "./store/api.ts";
 import { ShareDesk } from "./session/share_desk.ts";
+import { SessionShell } from "./session/shell.ts";
+import type { ReaderState } from "./session/events.ts";
+import { Sticks } from "./sticks.ts";
+import type { Store } from "./store/api.ts";
 import { openStore } from "./store/store.ts";
 import type { Switch, TerminalTraffic } from "./switch/api.ts";
 import { createSwitch } from "./switch/switch.ts";
+import { engineCertificate } from "./tls/box_certificate.ts";
 import type { Uplink } from "./uplink/api.ts";
+import { KernelDevice } from "../tunnel/kernel/kernel_device.ts";
 import { createUplink } from "./uplink/uplink.ts";
 import type {
   DropCounts,
-import { engineCertificate } from "./tls/box_certificate.ts";
   GatewayEvent,
   GatewayStatus,
   GatewayView,
@@ -28,12 +33,12 @@ import { engineCertificate } from "./tls/box_certificate.ts";
   PinTarget,
   SealedPin,
   SessionPhase,
+  ShareView,
   TerminalView,
   TunnelView,
 } from "./view.ts";
 
 /** How often counters are read and told, in milliseconds; also the beat of the dead man's switch. */
-  ShareView,
 const BEAT_MS = 1_000;
 
 interface Parts {
@@ -42,6 +47,7 @@ interface Parts {
   readonly switch: Switch;
   readonly uplink: Uplink;
   readonly lan: Lan;
+  readonly revocations: RevocationFiles;
 }
 
 /**
@@ -54,6 +60,10 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
     // The rules and routes are the network's, not the folder's.
     locks.push(holdNetwork({ role: "gateway" }));
     const store = openStore(config.state);
+    const revocations = await RevocationFiles.open(config.token.revocations, {
+      issuerKeys: issuerTexts(config).map(parseIssuerKey).filter((key) => key !== undefined),
+      folder: `${config.state}/revocations`,
+    });
     const parts: Parts = {
       locks,
       store,
@@ -64,9 +74,16 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
       }),
       uplink: createUplink(config),
       lan: createLan(config),
+      revocations,
     };
     // Nothing may pass from the first moment on, whatever an earlier run left behind.
     parts.switch.apply(undefined);
+    // Of an engine that was killed together with its guard: its keys would live on in the kernel.
+    if (KernelDevice.removeLeftover(config.tunnel.interface)) {
+      store.journal.record("warning", "leftover-tunnel-removed", {
+        interface: config.tunnel.interface,
+      });
+    }
     await parts.uplink.prepare();
     await parts.lan.start();
     return new Gateway(config, parts);
@@ -81,7 +98,10 @@ export class Gateway implements GatewayView {
   readonly #parts: Parts;
   readonly #network: SessionNetwork;
   readonly #session: SessionShell;
+  readonly leases: ShareDesk;
   readonly #readers: Readers;
+  readonly #sticks: Sticks;
+  #cards: readonly ReaderState[] = [];
   readonly #startedAt = Date.now();
   readonly #listeners = new Set<(event: GatewayEvent) => void>();
   readonly #beat: ReturnType<typeof setInterval>;
@@ -95,26 +115,6 @@ export class Gateway implements GatewayView {
     this.#parts = parts;
     this.#network = new SessionNetwork(parts, (error) => {
       this.record("error", "network-fault", { reason: messageOf(error) });
-    });
-    this.#session = new SessionShell({
-      engineStart: (reader) => ({
-  readonly leases: ShareDesk;
-        type: "start",
-        reader,
-        issuers: config.token.issuers.map((key) =>
-          key.toBase64({ alphabet: "base64url", omitPadding: true })
-        ),
-        tunnelInterface: config.tunnel.interface,
-        kernel: config.tunnel.kernel,
-      }),
-      highestGeneration: (cardId) => parts.store.generations.highest(cardId),
-      applyGrant: async (grant) => {
-        await this.#network.open(grant);
-        parts.store.generations.seen(grant.cardId, grant.generation);
-      },
-      revokeGrant: () => this.#network.close(),
-      record: (level, event, detail) => this.record(level, event, detail),
-      onPhase: (session) => this.#tell({ type: "session", session }),
     });
     const { idleMs, hardMs } = config.share ?? { idleMs: 0, hardMs: 0 };
     this.leases = new ShareDesk({
@@ -130,49 +130,79 @@ export class Gateway implements GatewayView {
       },
       onPinWanted: (why) => this.#session.lock(why),
     });
+    this.#session = new SessionShell({
+      engineStart: (reader) => ({
+        type: "start",
+        reader,
+        ...this.#stickOf(reader),
+        issuers: issuerTexts(config),
+        tunnelInterface: config.tunnel.interface,
+        kernel: config.tunnel.kernel,
+        ...(config.share === undefined ? {} : { share: shareStart(config.share, config) }),
+      }),
+      highestGeneration: (cardId) => parts.store.generations.highest(cardId),
+      revocationOf: (profile) => parts.revocations.find(profile)?.reason,
+      applyGrant: async (grant) => {
+        await this.#network.open(grant);
+        parts.store.generations.seen(grant.cardId, grant.generation);
+      },
+      revokeGrant: () => this.#network.close(),
+      record: (level, event, detail) => this.record(level, event, detail),
+      onPhase: (session) => this.#tell({ type: "session", session }),
+      onShare: (message) => this.leases.hear(message),
+      onEngineEnded: () => this.leases.engineEnded(),
+    });
     this.record("info", "gateway-started", { version: about.version });
+    const tellReaders = () => this.#session.readers([...this.#cards, ...this.#sticks.readers()]);
+    this.#sticks = new Sticks(config.stick?.devices ?? [], { onChange: tellReaders });
     this.#readers = new Readers(config.reader?.name, {
-      onChange: (readers) => this.#session.readers(readers),
+      onChange: (readers) => {
+        this.#cards = readers;
+        tellReaders();
+      },
       onLost: (reason) => this.record("warning", "reader-service-lost", { reason }),
     });
     this.#beat = setInterval(() => this.#onBeat(), BEAT_MS);
   }
 
-        ...(config.share === undefined ? {} : { share: shareStart(config.share, config) }),
   /** Ends the session, then everything else. The switch stays closed. */
   async stop(): Promise<void> {
     clearInterval(this.#beat);
     await this.#session.stop();
+    this.leases.stop();
+    this.#sticks.stop();
     await this.#readers.stop();
     await this.#parts.lan.stop();
     await this.#parts.uplink.remove();
     this.record("info", "gateway-stopped", {});
     this.#parts.store.close();
     for (const lock of this.#parts.locks) lock.release();
-      onShare: (message) => this.leases.hear(message),
-      onEngineEnded: () => this.leases.engineEnded(),
   }
 
   status(): GatewayStatus {
     const tunnel = this.#tunnelView();
+    const share = this.leases.view();
     return {
       name: this.#config.name,
       version: about.version,
       now: Date.now(),
       startedAt: this.#startedAt,
-      readers: this.#readers.view(),
+      readers: [...this.#readers.view(), ...this.#sticks.view()],
       session: this.#session.phase,
       terminals: this.#terminalViews(),
       ...(tunnel === undefined ? {} : { tunnel }),
+      ...(share === undefined ? {} : { share }),
       drops: this.#allDrops(),
       warnings: this.#warnings(),
     };
   }
 
-    this.leases.stop();
-    this.#sticks.stop();
   session(): SessionPhase {
     return this.#session.phase;
+  }
+
+  share(): ShareView | undefined {
+    return this.leases.view();
   }
 
   pinTarget(): PinTarget | undefined {
@@ -181,7 +211,6 @@ export class Gateway implements GatewayView {
 
   submitPin(sealed: SealedPin, from: string): Promise<PinOutcome> {
     return this.#session.submitPin(sealed, from);
-    const share = this.leases.view();
   }
 
   subscribe(listener: (event: GatewayEvent) => void): () => void {
@@ -191,7 +220,6 @@ export class Gateway implements GatewayView {
 
   journal(query: { before?: number; limit?: number }): JournalEntry[] {
     return this.#parts.store.journal.read(query);
-      ...(share === undefined ? {} : { share }),
   }
 
   lock(by: string): Promise<void> {
@@ -201,10 +229,6 @@ export class Gateway implements GatewayView {
 
   checkAdminPassword(password: string): Promise<boolean> {
     return this.#parts.store.settings.checkAdminPassword(password);
-  share(): ShareView | undefined {
-    return this.leases.view();
-  }
-
   }
 
   cookieKey(): Uint8Array {
@@ -229,6 +253,7 @@ export class Gateway implements GatewayView {
     } catch (error) {
       this.record("error", "network-fault", { reason: messageOf(error) });
     }
+    void this.#lookAtRevocations();
     void this.#look();
     if (this.#listeners.size > 0) this.#tell({ type: "status", status: this.status() });
   }
@@ -246,31 +271,6 @@ export class Gateway implements GatewayView {
     }
   }
 
-  #tell(event: GatewayEvent): void {
-    for (const listener of this.#listeners) listener(event);
-  }
-
-  #terminalViews(): TerminalView[] {
-    return this.#terminals.map((terminal) => {
-      const { sentBytes = 0, receivedBytes = 0 } = this.#traffic.get(terminal.address) ?? {};
-      return { ...terminal, sentBytes, receivedBytes };
-    });
-    void this.#lookAtRevocations();
-  }
-
-  #tunnelView(): TunnelView | undefined {
-    const now = this.#session.grant;
-    if (now === undefined) return undefined;
-    const { grant, tunnel } = now;
-    return {
-      interface: grant.interface,
-      endpoint: tunnel?.endpoint ?? grant.endpoints[0] ?? "",
-      sentBytes: tunnel?.sentBytes ?? 0,
-      receivedBytes: tunnel?.receivedBytes ?? 0,
-      lastHandshake: tunnel?.lastHandshake ?? 0,
-      carrier: tunnel?.carrier ?? "userspace",
-      identity: grant.identity,
-      addresses: grant.addresses,
   /** With a port for sticks, a card reader need not be there; one that is named should. */
   #needsReader(): boolean {
     const { stick, reader } = this.#config;
@@ -289,6 +289,30 @@ export class Gateway implements GatewayView {
     ).finally(() => this.#looking = undefined);
   }
 
+  #tell(event: GatewayEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #terminalViews(): TerminalView[] {
+    return this.#terminals.map((terminal) => {
+      const { sentBytes = 0, receivedBytes = 0 } = this.#traffic.get(terminal.address) ?? {};
+      return { ...terminal, sentBytes, receivedBytes };
+    });
+  }
+
+  #tunnelView(): TunnelView | undefined {
+    const now = this.#session.grant;
+    if (now === undefined) return undefined;
+    const { grant, tunnel } = now;
+    return {
+      interface: grant.interface,
+      endpoint: tunnel?.endpoint ?? grant.endpoints[0] ?? "",
+      sentBytes: tunnel?.sentBytes ?? 0,
+      receivedBytes: tunnel?.receivedBytes ?? 0,
+      lastHandshake: tunnel?.lastHandshake ?? 0,
+      carrier: tunnel?.carrier ?? "userspace",
+      identity: grant.identity,
+      addresses: grant.addresses,
       destinations: [...grant.networks, ...grant.domains],
       otherTraffic: grant.otherTraffic,
     };
@@ -304,16 +328,14 @@ export class Gateway implements GatewayView {
   #warnings(): string[] {
     const journal = this.#parts.store.journal.warning;
     return [
-      ...this.#readers.warnings(),
+      ...(this.#needsReader() ? this.#readers.warnings() : []),
       ...this.#parts.lan.warnings(),
+      ...this.#parts.revocations.warnings(),
       ...(journal === undefined ? [] : [journal]),
     ];
   }
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
 function issuerTexts(config: GatewayConfig): string[] {
   return config.token.issuers.map((key) =>
     key.toBase64({ alphabet: "base64url", omitPadding: true })
@@ -330,3 +352,6 @@ function shareStart(share: ShareConfig, config: GatewayConfig) {
   };
 }
 
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -27,18 +27,24 @@ export interface GatewayConfig {
   };
   /** Undefined: every reader. */
   readonly reader?: { readonly name: string };
+  /** USB sticks that count as tokens: "usb" for every port, or devices' paths. Left out: none. */
+  readonly stick?: { readonly devices: readonly string[] };
   /** Issuers' Ed25519 public keys, 32 bytes each. */
-  readonly token: { readonly issuers: readonly Uint8Array[] };
+  readonly token: {
+    readonly issuers: readonly Uint8Array[];
+    /** Files of signed lists of what the issuers took back, one for each issuer. */
+    readonly revocations: readonly string[];
+  };
   readonly tunnel: {
     readonly interface: string;
     /** "auto": the kernel's WireGuard where it is there and the private key is in the profile. */
     readonly kernel: "auto" | "never";
   };
+  /** How terminals may use the card in the reader; left out: they can't. */
+  readonly share?: ShareConfig;
   readonly panel: { readonly host: string; readonly port: number };
   readonly portal: { readonly httpPort: number; readonly httpsPort: number };
 }
-  /** How terminals may use the card in the reader; left out: they can't. */
-  readonly share?: ShareConfig;
 
 export interface ShareConfig {
   /** MAC or IP addresses in lower case, or "*" for every terminal of the LAN. */

@@ -155,11 +155,30 @@ export const GatewayConfigSchema = v.pipe(
     reader: v.exactOptional(v.strictObject({
       name: text("a reader's name", (name) => name.length > 0 && name.length <= 128),
     })),
+    stick: v.exactOptional(v.strictObject({
+      devices: v.pipe(
+        v.array(text(
+          `"usb" or a device's absolute path`,
+          (device) => device === "usb" || /^\/[^\0\n"]{1,200}$/.test(device),
+        )),
+        v.minLength(1),
+        v.maxLength(16),
+        v.description(`a list of "usb" or devices' paths`),
+      ),
+    })),
     token: v.strictObject({
       issuers: v.pipe(
         v.array(issuer),
         v.minLength(1),
         v.description("a list of at least one issuer's public key"),
+      ),
+      revocations: v.optional(
+        v.pipe(
+          v.array(text("a file's absolute path", (path) => /^\/[^\0\n]+$/.test(path))),
+          v.maxLength(16),
+          v.description("a list of at most 16 files' absolute paths"),
+        ),
+        [],
       ),
     }),
     tunnel: v.optional(
@@ -172,6 +191,7 @@ export const GatewayConfigSchema = v.pipe(
       }),
       {},
     ),
+    share: v.exactOptional(share),
     panel: v.optional(v.strictObject({ listen: v.exactOptional(listen) }), {}),
     portal: v.optional(
       v.strictObject({ http_port: v.optional(port, 80), https_port: v.optional(port, 443) }),
@@ -191,7 +211,6 @@ export const GatewayConfigSchema = v.pipe(
       "expected an interface of its own",
     ),
     ["tunnel", "interface"],
-    share: v.exactOptional(share),
   ),
   v.forward(
     v.check(
@@ -200,25 +219,6 @@ export const GatewayConfigSchema = v.pipe(
     ),
     ["portal", "https_port"],
   ),
-  v.transform((file): GatewayConfig => ({
-    name: file.name,
-    state: file.state,
-    run: file.run,
-    lan: file.lan,
-    internet: file.internet,
-    ...(file.reader === undefined ? {} : { reader: file.reader }),
-    token: file.token,
-    tunnel: file.tunnel,
-    panel: (file.panel.listen === undefined ? undefined : parseListen(file.panel.listen)) ??
-      { host: file.lan.address.split("/")[0] ?? "", port: 8443 },
-    portal: { httpPort: file.portal.http_port, httpsPort: file.portal.https_port },
-  })),
-);
-
-function inLan(lanAddress: string, address: string | undefined): boolean {
-  if (address === undefined) return true;
-  const outer = parseNetwork(lanAddress);
-  const inner = parseNetwork(address);
   v.forward(
     v.check(
       (file) => {
@@ -229,23 +229,23 @@ function inLan(lanAddress: string, address: string | undefined): boolean {
     ),
     ["share", "reader_port"],
   ),
-  return outer !== undefined && inner !== undefined && contains(outer, inner);
-}
-
-function ordered(dhcp: { from: string; to: string } | undefined): boolean {
-  const number = (address: string) => {
-    return address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
-  };
-  return dhcp === undefined || number(dhcp.from) <= number(dhcp.to);
-}
-
+  v.transform((file): GatewayConfig => ({
+    name: file.name,
+    state: file.state,
+    run: file.run,
+    lan: file.lan,
+    internet: file.internet,
+    ...(file.reader === undefined ? {} : { reader: file.reader }),
+    ...(file.stick === undefined ? {} : { stick: file.stick }),
+    token: file.token,
+    tunnel: file.tunnel,
     ...(file.share === undefined ? {} : { share: shareOf(file.share) }),
-function leaseSeconds(lease: string): number {
-  const unit = { s: 1, m: 60, h: 3600, d: 86_400 }[lease.slice(-1)] ?? 1;
-  return parseInt(lease, 10) * unit;
-}
+    panel: (file.panel.listen === undefined ? undefined : parseListen(file.panel.listen)) ??
+      { host: file.lan.address.split("/")[0] ?? "", port: 8443 },
+    portal: { httpPort: file.portal.http_port, httpsPort: file.portal.https_port },
+  })),
+);
 
-function parseListen(value: string): { host: string; port: number } | undefined {
 function shareOf(table: v.InferOutput<typeof share>): ShareConfig {
   return {
     terminals: table.terminals,
@@ -258,6 +258,26 @@ function shareOf(table: v.InferOutput<typeof share>): ShareConfig {
   };
 }
 
+function inLan(lanAddress: string, address: string | undefined): boolean {
+  if (address === undefined) return true;
+  const outer = parseNetwork(lanAddress);
+  const inner = parseNetwork(address);
+  return outer !== undefined && inner !== undefined && contains(outer, inner);
+}
+
+function ordered(dhcp: { from: string; to: string } | undefined): boolean {
+  const number = (address: string) => {
+    return address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
+  };
+  return dhcp === undefined || number(dhcp.from) <= number(dhcp.to);
+}
+
+function leaseSeconds(lease: string): number {
+  const unit = { s: 1, m: 60, h: 3600, d: 86_400 }[lease.slice(-1)] ?? 1;
+  return parseInt(lease, 10) * unit;
+}
+
+function parseListen(value: string): { host: string; port: number } | undefined {
   const [, v6, v4, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([1-9]\d{0,4})$/.exec(value) ??
     [];
   const host = v6 ?? v4 ?? "";

@@ -7,7 +7,7 @@ import { CardGoneError } from "../../token/apdu/channel.ts";
 import { type CardSession, PcscError } from "../../token/pcsc/types.ts";
 import { makePinOpener, type PinOpener } from "../../token/pin/seal.ts";
 import { parseIssuerKey } from "../../token/profile/jws.ts";
-import type { IssuerKey } from "../../token/profile/types.ts";
+import type { IssuerKey, ProfileHead } from "../../token/profile/types.ts";
 import { prepareTunnel } from "../../tunnel/tunnel.ts";
 import { lookAtCard, type ReadyCard, takeCard } from "./card.ts";
 import { MAX_MESSAGE_BYTES, TUNNEL_REPORT_MS } from "./limits.ts";
@@ -15,6 +15,7 @@ import { Lending } from "./lending.ts";
 import { LineWriter, readLines } from "./lines.ts";
 import { type FromEngine, parseToEngine, type ToEngine } from "./messages.ts";
 import { EngineSecrets } from "./secrets.ts";
+import { lookAtStick, type ReadyStick, unlockStick, watchStick } from "./stick.ts";
 import { unlock } from "./unlock.ts";
 import { Uplink } from "./uplink.ts";
 
@@ -33,6 +34,8 @@ export class Engine {
   #opener: PinOpener | undefined;
   #card: CardSession | undefined;
   #ready: ReadyCard | undefined;
+  /** In place of a card. */
+  #stick: ReadyStick | undefined;
   #uplink: Uplink | undefined;
   #unlocking = false;
   #generation: ((known: { highest: number; revoked: boolean }) => void) | undefined;
@@ -68,12 +71,9 @@ export class Engine {
             : this.#lookAtStick(message.stick, message)
         );
       case "generation":
-        return this.#generation?.(message.highest);
+        return this.#generation?.(message);
       case "pin":
         return this.#do(() => this.#onPin(message));
-      case "end":
-        return this.#do(() => this.#end());
-    }
       case "share-certificate":
       case "reader-answer":
       case "lease-request":
@@ -83,6 +83,9 @@ export class Engine {
       case "terminal-leave":
       case "lease-revoke":
         return this.#do(() => this.#lending?.hear(message) ?? Promise.resolve());
+      case "end":
+        return this.#do(() => this.#end());
+    }
   }
 
   /** Runs a step; a fault that nobody foresaw ends the engine, its keys wiped. */
@@ -114,13 +117,10 @@ export class Engine {
     const look = await lookAtCard(this.#card, {
       issuerKeys: issuerKeysOf(start),
       now: Date.now(),
-      highestGeneration: (cardId) => this.#highestGeneration(cardId),
+      askGateway: (head) => this.#askGateway(head),
       onFault: (message) => this.#notice(message),
     });
     if ("ready" in look) this.#ready = look.ready;
-    await this.#say({ type: "card", report: look.report });
-  }
-
     if ("ready" in look && start.share !== undefined) {
       this.#lending = new Lending({
         ...{ engine: this.#id, share: start.share, card: this.#card, ready: look.ready },
@@ -144,20 +144,27 @@ export class Engine {
       onFault: (message) => this.#notice(message),
     });
     if ("ready" in look) this.#stick = look.ready;
-  #highestGeneration(cardId: string): Promise<number> {
-    const answer = new Promise<number>((resolve) => this.#generation = resolve);
-    void this.#say({ type: "generation-asked", cardId });
+    await this.#say({ type: "card", report: look.report });
+  }
+
+  #askGateway(head: ProfileHead): Promise<{ highest: number; revoked: boolean }> {
+    const answer = new Promise<{ highest: number; revoked: boolean }>((resolve) => {
+      this.#generation = resolve;
+    });
+    const { cardId, profileId, generation, issuer } = head;
+    void this.#say({ type: "generation-asked", cardId, profileId, generation, issuer });
     return answer;
   }
 
   async #onPin(message: SealedPin): Promise<void> {
-    const { start, ready, opener, card } = {
+    const { start, ready, stick, opener } = {
       start: this.#start,
       ready: this.#ready,
+      stick: this.#stick,
       opener: this.#opener,
-      card: this.#card,
     };
-    if (!start || !ready || !opener || !card || this.#unlocking) return;
+    const token = stick ?? ready;
+    if (!start || !token || !opener || this.#unlocking) return;
     this.#unlocking = true;
     const pin = await opener.open({
       enc: bytes(message.enc),
@@ -175,6 +182,7 @@ export class Engine {
     if (unlocked.result === "failed") {
       this.#secrets.forgetPin();
       this.#unlocking = false;
+      this.#lending?.giveOn();
       return await this.#say({ type: "unlock-failed", why: unlocked.why });
     }
     const uplink = this.#uplink = await Uplink.open({
@@ -182,22 +190,21 @@ export class Engine {
       ready,
       start,
       secrets: this.#secrets,
-      this.#lending?.giveOn();
       prepared: this.#prepared,
       onNotice: (notice) => this.#notice(notice),
+      mayUseCard: () => this.#lending?.mayUseCard ?? true,
+      onFreshSession: () => this.#lending?.sessionFresh(),
       onClosed: (reason) => this.#do(() => Promise.reject(new Error(reason))),
     });
     await this.#say({ type: "grant", grant: uplink.grant });
+    this.#lending?.unlocked(unlocked);
     this.#report(uplink);
   }
 
   /** Tells the tunnel's counters once a second, for as long as this process lives. */
-      mayUseCard: () => this.#lending?.mayUseCard ?? true,
-      onFreshSession: () => this.#lending?.sessionFresh(),
   #report(uplink: Uplink): void {
     this.#do(async () => {
       await this.#say(await uplink.report());
-    this.#lending?.unlocked(unlocked);
       setTimeout(() => this.#report(uplink), TUNNEL_REPORT_MS);
     });
   }

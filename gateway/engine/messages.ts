@@ -19,6 +19,7 @@ const texts = v.pipe(v.array(text(512)), v.maxLength(512), v.readonly());
 const fault = v.picklist([
   ...["none-on-card", "damaged", "forged", "other-card", "older-generation"] as const,
   ...["newer-version", "unreadable-card", "not-a-piv-card"] as const,
+  ...["revoked", "hub-unknown", "hub-expired", "hub-refused"] as const,
 ]);
 
 /** What the gateway tells an engine. */
@@ -26,25 +27,27 @@ export const ToEngineSchema = v.variant("type", [
   v.strictObject({
     type: v.literal("start"),
     reader: text(256),
+    /** The device of a stick, where the reader is a USB port. */
+    stick: v.exactOptional(text(256)),
     issuers: v.pipe(v.array(base64url(64)), v.maxLength(64)),
     tunnelInterface: text(15),
     /** Whether the kernel's WireGuard may carry the packets. */
     kernel: v.picklist(["auto", "never"]),
-  }),
-  /** Answers `generation-asked`: the highest generation seen of that card, 0 for none. */
-  v.strictObject({ type: v.literal("generation"), highest: count }),
     /** How the card is lent to terminals; none: it isn't. */
     share: v.exactOptional(ShareStartSchema),
+  }),
+  /** Answers `generation-asked`: the highest generation seen of that card (0 for none), and whether its issuer took it back. */
+  v.strictObject({ type: v.literal("generation"), highest: count, revoked: v.boolean() }),
   v.strictObject({
     type: v.literal("pin"),
     enc: base64url(43),
     ciphertext: base64url(128),
   }),
   v.strictObject({ type: v.literal("end") }),
+  ...ToEngineShareSchemas,
 ]);
 export type ToEngine = v.InferOutput<typeof ToEngineSchema>;
 
-  ...ToEngineShareSchemas,
 const GrantSchema = v.strictObject({
   holder: text(128),
   cardId: text(64),
@@ -70,7 +73,14 @@ export const FromEngineSchema = v.variant("type", [
     /** Protections that the kernel did not grant. */
     gaps: texts,
   }),
-  v.strictObject({ type: v.literal("generation-asked"), cardId: text(64) }),
+  /** A genuine profile's name, before anything is asked of people. */
+  v.strictObject({
+    type: v.literal("generation-asked"),
+    cardId: text(64),
+    profileId: text(64),
+    generation: count,
+    issuer: base64url(43),
+  }),
   v.strictObject({
     type: v.literal("card"),
     report: v.variant("card", [
@@ -107,6 +117,7 @@ export const FromEngineSchema = v.variant("type", [
   }),
   v.strictObject({ type: v.literal("notice"), message: text(512) }),
   v.strictObject({ type: v.literal("card-gone") }),
+  ...FromEngineShareSchemas,
 ]);
 export type FromEngine = v.InferOutput<typeof FromEngineSchema>;
 
@@ -117,7 +128,6 @@ export function parseToEngine(line: string): ToEngine | undefined {
 
 /** Reads one line as a message; `undefined` when it is none. */
 export function parseFromEngine(line: string): FromEngine | undefined {
-  ...FromEngineShareSchemas,
   return parse(FromEngineSchema, line);
 }
 

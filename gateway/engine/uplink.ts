@@ -22,16 +22,17 @@ import type { Unlocked } from "./unlock.ts";
 
 export interface UplinkOptions {
   readonly unlocked: Unlocked;
-  readonly ready: ReadyCard;
+  /** Needed where the identity is on the card. */
+  readonly ready: Pick<ReadyCard, "piv"> | undefined;
   readonly start: Extract<ToEngine, { type: "start" }>;
   readonly secrets: EngineSecrets;
   readonly prepared: PreparedTunnel;
   readonly onNotice: (message: string) => void;
-  /** The tunnel ended without being told to. */
   /** Whether the card is at the session's disposal, and not lent. */
   readonly mayUseCard: () => boolean;
   /** A handshake that this side began has ended well. */
   readonly onFreshSession: () => void;
+  /** The tunnel ended without being told to. */
   readonly onClosed: (reason: string) => void;
 }
 
@@ -63,10 +64,10 @@ export class Uplink {
       announce: true,
       onEvent: (event) => {
         if (event.kind === "notice") options.onNotice(event.message);
-        // A server of several addresses is tried at each in turn.
         if (event.kind === "handshake-completed" && event.role === "initiator") {
           options.onFreshSession();
         }
+        // A server of several addresses is tried at each in turn.
         const isSilent = event.kind === "handshake-failed" && event.reason === "no-answer";
         if (isSilent && endpoints.length > 1) {
           next = (next + 1) % endpoints.length;
@@ -85,13 +86,13 @@ export class Uplink {
     this.#tunnel.eraseNow();
   }
 
-  /** The tunnel's counters. */
   /** Makes a new session now, while the card is there. */
   rekey(): void {
     // A tunnel that has ended says so by itself.
     this.#tunnel.rekey().catch(() => {});
   }
 
+  /** The tunnel's counters. */
   async report(): Promise<Extract<FromEngine, { type: "tunnel" }>> {
     const status = await this.#tunnel.get();
     const [peer] = status.peers;
@@ -110,6 +111,7 @@ export class Uplink {
 function identityOf({ unlocked, ready, secrets, mayUseCard }: UplinkOptions): Identity {
   const { identity } = unlocked.profile;
   if (identity.kind === "on-card") {
+    if (ready === undefined) throw new Error("Cannot start the tunnel: its identity is on a card");
     return {
       kind: "remote",
       publicKey: parsePublicKey(identity.publicKey),

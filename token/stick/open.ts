@@ -66,10 +66,10 @@ export async function findStick(
   };
 }
 
-/** Whether a medium has a hidden part of this project at all; nothing of it is checked. */
+/** Whether a medium may be a stick at all: it has a hidden part, or had one before it was damaged. */
 export async function isStick(medium: StickMedium): Promise<boolean> {
   const hidden = await findHidden(medium);
-  return !("fault" in hidden);
+  return !("fault" in hidden) || hidden.fault === "table-damaged";
 }
 
 /** Judges the profile's head, which says who holds the stick and until when. */

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { x25519 } from "@noble/curves/ed25519.js";
 import type { HubStatus } from "../../hub/hub_status.ts";
 import { type Machine, type Running, sleep } from "../lab/machine.ts";
+import { type Needle, searchMemory } from "../lab/memory_search.ts";
 import { labTest } from "../lab/needs.ts";
 import { startPcscd, startSoftcard } from "../lab/pcscd.ts";
 import type { Box } from "../story/box.ts";
@@ -68,8 +69,21 @@ async function together({ box, terminal, card, issuing }: Place): Promise<void> 
   console.log(`          split, from PIN to up: ${(answeredAt - enteredAt).toFixed(0)} ms`);
   await openOffice(terminal);
   assert.equal((await issuing.status()).shares?.answers["granted"], 1);
+  const { privateKey } = card;
+  assert.ok(privateKey);
+  const half: Needle = { name: "the hub's half", bytes: (await issuing.half()).subarray(0, 16) };
+  const needles: Needle[] = [half, { name: "private key", bytes: privateKey }];
+  const engines = box.engines();
+  const during = searchMemory(box.pids(), needles).hits;
+  assert.ok(
+    during.some(({ needle }) => needle === "private key"),
+    "the search finds what is there",
+  );
+  assert.deepEqual(during.filter(({ pid }) => !engines.includes(pid)), [], "in the engine only");
   await box.remove();
   await untilPhase(terminal, box, ["no-card"]);
+  await eventually("the engine to end", () => Promise.resolve(box.engines().length === 0));
+  assert.deepEqual(searchMemory(box.pids(), needles).hits, [], "nowhere once the card is out");
 }
 
 async function hubAway({ box, terminal, card, issuing }: Place): Promise<void> {
@@ -228,6 +242,17 @@ folder = "${this.#dir}/shares"
     await Deno.rename(`${this.#dir}/office.share`, `${this.#dir}/shares/office.share`);
     this.#hub?.signal("SIGHUP");
     await eventually("the hub to read it", async () => (await this.status()).shares?.shares === 1);
+  }
+
+  /** The hub's share, as its file has it. */
+  async half(): Promise<Uint8Array> {
+    const [, payload = ""] = (await Deno.readTextFile(`${this.#dir}/shares/office.share`)).split(
+      ".",
+    );
+    const json = new TextDecoder().decode(
+      Uint8Array.fromBase64(payload, { alphabet: "base64url" }),
+    );
+    return Uint8Array.fromBase64(JSON.parse(json).share, { alphabet: "base64url" });
   }
 
   async revoke(reason: string): Promise<void> {

@@ -45,14 +45,13 @@ export class StagedOutputs {
     for (const path of this.#paths) {
       const aside = `${path}${this.#mark}`;
       try {
-        await Deno.link(aside, path);
+        await give(aside, path);
       } catch {
         throw new CommandError(
-          `Cannot name ${path}: it came meanwhile, or links can't be made there; ` +
+          `Cannot name ${path}: another file came meanwhile, or the disk refused; ` +
             `the card is written, take ${aside}`,
         );
       }
-      await Deno.remove(aside);
     }
   }
 
@@ -60,4 +59,16 @@ export class StagedOutputs {
   async discard(): Promise<void> {
     for (const path of this.#paths) await Deno.remove(`${path}${this.#mark}`);
   }
+}
+
+async function give(aside: string, path: string): Promise<void> {
+  try {
+    await Deno.link(aside, path);
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) throw error;
+    // A file system without links (FAT, on a stick).
+    mustBeNew(path);
+    return await Deno.rename(aside, path);
+  }
+  await Deno.remove(aside);
 }

@@ -35,6 +35,10 @@ export type ProfileFault =
   | "other-card"
   | "older-generation"
   | "newer-version"
+  | "revoked"
+  | "hub-unknown"
+  | "hub-expired"
+  | "hub-refused"
   | "unreadable-card"
   | "not-a-piv-card";
 
@@ -73,10 +77,6 @@ export interface ReaderView {
   readonly card: "absent" | "present" | "mute";
 }
 
-/** A device on the LAN. */
-export interface TerminalView {
-  /** IPv4 or IPv6 address on the LAN. */
-  readonly address: string;
 /** Somebody who uses the shared card, or waits for it. Times are Unix milliseconds. */
 export interface SharePerson {
   /** Tells terminals apart: the hardware address, else the IP address. */
@@ -174,6 +174,10 @@ export interface LeaseDesk {
   revoke(by: string): boolean;
 }
 
+/** A device on the LAN. */
+export interface TerminalView {
+  /** IPv4 or IPv6 address on the LAN. */
+  readonly address: string;
   readonly mac: string;
   /** Host name from DHCP, or "". */
   readonly name: string;
@@ -216,12 +220,12 @@ export interface GatewayStatus {
   readonly session: SessionPhase;
   readonly terminals: readonly TerminalView[];
   readonly tunnel?: TunnelView;
+  /** Left out where the card isn't shared. */
+  readonly share?: ShareView;
   readonly drops: DropCounts;
   /** Things that an administrator should know now (disk full, reader missing…), in English. */
   readonly warnings: readonly string[];
 }
-  /** Left out where the card isn't shared. */
-  readonly share?: ShareView;
 
 /** How much an entry of the journal matters. */
 export type JournalLevel = "info" | "warning" | "error";
@@ -242,11 +246,11 @@ export interface JournalEntry {
 export type GatewayEvent =
   | { readonly type: "session"; readonly session: SessionPhase }
   | { readonly type: "status"; readonly status: GatewayStatus }
+  | { readonly type: "share"; readonly share: ShareView }
   | { readonly type: "journal"; readonly entry: JournalEntry };
 
 /** The interface that web/ builds on; gateway/gateway.ts is the one real implementation. */
 export interface GatewayView {
-  | { readonly type: "share"; readonly share: ShareView }
   status(): GatewayStatus;
   session(): SessionPhase;
   /** Undefined unless a PIN is asked for now. */
@@ -256,13 +260,13 @@ export interface GatewayView {
   subscribe(listener: (event: GatewayEvent) => void): () => void;
   /** Newest first, `before` an id to page on, at most 200 entries. */
   journal(query: { before?: number; limit?: number }): JournalEntry[];
+  /** Undefined where the card isn't shared. */
+  share(): ShareView | undefined;
+  readonly leases: LeaseDesk;
   /** Ends the session as if the card had been pulled. */
   lock(by: string): Promise<void>;
   /** True when this is the administrator's password; bounded in rate by the caller. */
   checkAdminPassword(password: string): Promise<boolean>;
-  /** Undefined where the card isn't shared. */
-  share(): ShareView | undefined;
-  readonly leases: LeaseDesk;
   /** Key for signing session cookies, 32 bytes; a box secret. */
   cookieKey(): Uint8Array;
   /** The nftables ruleset now in force, as text, for the panel. */

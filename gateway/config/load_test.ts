@@ -20,6 +20,7 @@ dns = ["203.0.113.53"]
 name = "Virtual PCD 00 00"
 [token]
 issuers = ["${KEY}"]
+revocations = ["/etc/sekisho/revoked.jws"]
 [tunnel]
 interface = "vpn0"
 kernel = "never"
@@ -42,6 +43,7 @@ const parse = (text: string) => parseConfig(text, { name: "g.toml", schema: Gate
 Deno.test("gateway config: every key arrives", () => {
   const { token, ...config } = parse(FULL);
   assert.equal(token.issuers[0]?.toBase64({ alphabet: "base64url", omitPadding: true }), KEY);
+  assert.deepEqual(token.revocations, ["/etc/sekisho/revoked.jws"]);
   assert.deepEqual(config, {
     name: "gateway-1",
     state: "/var/lib/sekisho",
@@ -103,6 +105,10 @@ Deno.test("gateway config: each fault is one line with file, key and what is exp
       /: internet.dns\[1\]: expected an IP address/,
     ],
     [replaced(KEY, "AAAA"), /: token.issuers\[1\]: expected an Ed25519 public key/],
+    [
+      replaced(`["/etc/sekisho/revoked.jws"]`, `["revoked.jws"]`),
+      /: token.revocations\[1\]: expected a file's absolute path/,
+    ],
     [replaced(`["${KEY}"]`, "[]"), /: token.issuers: expected a list of at least one/],
     [
       replaced(`"[fd80::1]:9443"`, `"fd80::1:9443"`),

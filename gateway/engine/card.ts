@@ -22,7 +22,8 @@ export interface LookOptions {
   readonly issuerKeys: readonly IssuerKey[];
   /** Unix milliseconds. */
   readonly now: number;
-  readonly highestGeneration: (cardId: string) => Promise<number>;
+  /** What the gateway knows of a genuine profile: the highest generation seen of its card, and whether it was taken back. */
+  readonly askGateway: (head: ProfileHead) => Promise<{ highest: number; revoked: boolean }>;
   /** Hears why a card is unreadable, for the journal. */
   readonly onFault: (message: string) => void;
 }
@@ -74,17 +75,18 @@ async function look(session: CardSession, options: LookOptions): Promise<Look> {
   if (piv === undefined || cardId === undefined) return refused("not-a-piv-card");
   const read = await readHead(piv);
   if (read.result === "fault") return refused(read.fault);
-  const context = (highestGeneration: number): HeadContext => ({
+  const context = ({ highest, revoked }: { highest: number; revoked: boolean }): HeadContext => ({
     issuerKeys: options.issuerKeys,
     cardId,
     now: Math.floor(options.now / 1000),
-    highestGeneration,
+    highestGeneration: highest,
+    isRevoked: () => revoked,
   });
   // The signature first: only a genuine head is worth asking about.
-  const genuine = await checkHead(read.carried.head, context(0));
+  const genuine = await checkHead(read.carried.head, context({ highest: 0, revoked: false }));
   if (genuine.result === "fault") return refused(genuine.fault);
-  const highest = await options.highestGeneration(genuine.head.cardId);
-  const check = await checkHead(read.carried.head, context(highest));
+  const known = await options.askGateway(genuine.head);
+  const check = await checkHead(read.carried.head, context(known));
   if (check.result === "fault") return refused(check.fault);
   const { head } = check;
   const expiresAt = head.expiresAt * 1000;

@@ -1,10 +1,19 @@
 /** From a PIN to an opened profile: the card decides and counts; on a match its key opens the rest. */
+import { assertNever } from "../../os/assert_never.ts";
 import { CardGarbledError, CardGoneError, CardSilentError } from "../../token/apdu/channel.ts";
 import { PivRefusedError } from "../../token/piv/client_types.ts";
 import { openProfile } from "../../token/profile/open.ts";
 import { pivIdentity } from "../../token/profile/piv_p256.ts";
-import type { IssuerKey, Opened } from "../../token/profile/types.ts";
+import {
+  fetchShare,
+  ShareRefusedError,
+  ShareUnreachableError,
+} from "../../token/profile/share_client.ts";
+import type { ShareRefusal } from "../../token/profile/share_protocol.ts";
+import { splitIdentity } from "../../token/profile/split.ts";
+import type { FileKeyIdentity, IssuerKey, Opened } from "../../token/profile/types.ts";
 import type { UnlockFailure } from "../session/events.ts";
+import type { ProfileFault } from "../view.ts";
 import type { ReadyCard } from "./card.ts";
 import type { EngineSecrets } from "./secrets.ts";
 
@@ -24,14 +33,14 @@ export async function unlock(
     if (verified.outcome === "wrong") {
       return failed({ failure: "wrong-pin", triesLeft: verified.triesLeft });
     }
-    const { sealedTo } = ready.head;
-    if (sealedTo === undefined) {
+    const identity = identityOf(ready);
+    if (identity === undefined) {
       return failed({ failure: "failed", reason: "no key of this card opens the profile" });
     }
     const opened = await openProfile({
       sealed: ready.sealed,
       head: ready.head,
-      identity: pivIdentity(ready.piv, sealedTo),
+      identity,
       secrets: secrets.profile,
       issuerKeys,
       onFileKey: (fileKey) => secrets.keepFileKey(fileKey),
@@ -46,7 +55,40 @@ export async function unlock(
     if (error instanceof PivRefusedError) {
       return failed({ failure: "failed", reason: error.message });
     }
+    if (error instanceof ShareRefusedError) {
+      return failed({ failure: "refused", fault: faultOf(error.why) });
+    }
+    if (error instanceof ShareUnreachableError) {
+      return failed({ failure: "failed", reason: error.message });
+    }
     throw error;
+  }
+}
+
+/** The card's key alone, or together with the half that a hub gives out once the card proved itself. */
+function identityOf({ piv, head }: ReadyCard): FileKeyIdentity | undefined {
+  const { sealedTo, split } = head;
+  if (sealedTo === undefined || split === undefined) {
+    return sealedTo && pivIdentity(piv, sealedTo);
+  }
+  return splitIdentity(piv, sealedTo, { id: split.id, fetchShare: () => fetchShare(piv, split) });
+}
+
+/** What people are told of a hub's reason. */
+function faultOf(why: ShareRefusal): ProfileFault {
+  switch (why) {
+    case "unknown":
+      return "hub-unknown";
+    case "revoked":
+      return "revoked";
+    case "expired":
+      return "hub-expired";
+    case "replaced":
+      return "older-generation";
+    case "not-proven":
+      return "hub-refused";
+    default:
+      return assertNever(why);
   }
 }
 

@@ -55,6 +55,8 @@ export type SessionEvent =
     readonly from: string;
     readonly sealed: SealedPin;
   }
+  /** The issuer took the profile of this engine's card back. */
+  | { readonly type: "revoked"; readonly run: EngineRun; readonly reason: string }
   | { readonly type: "lock"; readonly by: string }
   | { readonly type: "stop" }
   | { readonly type: "tick" };

@@ -95,6 +95,9 @@ export class SessionCore {
       case "pin":
         this.#onPin(event, now);
         break;
+      case "revoked":
+        this.#onRevoked(event.reason, now);
+        break;
       case "lock":
         this.#onLock(event.by, now);
         break;
@@ -297,6 +300,12 @@ export class SessionCore {
     if (!this.#engineRuns()) return;
     this.#journal("info", "session-locked", { by });
     this.#end({ next: "again" }, now);
+  }
+
+  #onRevoked(reason: string, now: number): void {
+    if (!this.#engineRuns()) return;
+    this.#journal("warning", "profile-revoked", { reason });
+    this.#settle({ phase: "refused", fault: "revoked" }, now);
   }
 
   #onTick(now: number): void {

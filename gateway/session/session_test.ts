@@ -192,6 +192,29 @@ Deno.test("the profile's expiry ends a running session", () => {
   assert.equal(phaseOf(core), "expired");
 });
 
+Deno.test("a profile that is taken back ends what it has begun, and stays refused", () => {
+  const asking = new SessionCore();
+  drive(asking, reader("present"), hello(1), asked(1));
+  const waiting = new SessionCore();
+  drive(waiting, reader("present"), hello(1), asked(1), pin(1));
+  for (const core of [upCore(), asking, waiting]) {
+    const wasUp = phaseOf(core) === "up";
+    const out = drive(core, { type: "revoked", run: run(1), reason: "lost" });
+    assert.deepEqual(types(out), [
+      ...(wasUp ? ["revoke-grant"] : []),
+      ...(core === waiting ? ["answer-pin"] : []),
+      ...["end-engine", "phase"],
+    ]);
+    assert.deepEqual({ ...core.phase }, { phase: "refused", fault: "revoked" });
+    assert.equal(core.pinTarget, undefined);
+    drive(core, { type: "engine-ended", run: run(1), reason: "exit 0" });
+    assert.deepEqual({ ...core.phase }, { phase: "refused", fault: "revoked" });
+    assert.deepEqual(drive(core, { type: "revoked", run: run(1), reason: "lost" }), []);
+    drive(core, reader("absent", 2));
+    assert.equal(phaseOf(core), "no-card");
+  }
+});
+
 Deno.test("an administrator's lock asks for the PIN anew", () => {
   const core = upCore();
   assert.deepEqual(types(drive(core, { type: "lock", by: "admin" })), [
@@ -207,7 +230,7 @@ Deno.test("an administrator's lock asks for the PIN anew", () => {
 Deno.test("whatever happens: one engine, no grant without it, each PIN answered once", () => {
   const kinds = fc.constantFrom(
     ...["in", "out", "swap", "hello", "asked", "expired", "pin", "wrong", "blocked", "grant"],
-    ...["applied", "not-applied", "gone", "ended", "lock", "tick", "mute", "none"],
+    ...["applied", "not-applied", "gone", "ended", "lock", "revoked", "tick", "mute", "none"],
   );
   fc.assert(
     fc.property(fc.array(kinds, { maxLength: 60 }), (story) => {
@@ -299,6 +322,8 @@ Deno.test("whatever happens: one engine, no grant without it, each PIN answered 
             return { type: "engine-ended", run: run(n), reason: "x" };
           case "lock":
             return { type: "lock", by: "admin" };
+          case "revoked":
+            return { type: "revoked", run: run(n), reason: "lost" };
           default:
             return { type: "tick" };
         }

@@ -10,9 +10,9 @@ import { SessionCore } from "./session.ts";
 /** How often the calendar is looked at while a profile may expire: it may have been set meanwhile. */
 const CALENDAR_MS = 10_000;
 
+type ProfileName = Omit<Extract<FromEngine, { type: "generation-asked" }>, "type">;
 export type TunnelReport = Extract<FromEngine, { type: "tunnel" }>;
 
-export interface SessionDependencies {
 /** The messages of an engine that are about lending its card. */
 const SHARE_NEWS = [
   ...["share", "share-key", "reader-asked", "reader-refused", "pin-wanted"] as const,
@@ -21,22 +21,25 @@ const SHARE_NEWS = [
 ] as const;
 export type ShareNews = Extract<FromEngine, { type: typeof SHARE_NEWS[number] }>;
 
+export interface SessionDependencies {
   /** What an engine must know to start on this reader. */
   engineStart(reader: string): Extract<ToEngine, { type: "start" }>;
   highestGeneration(cardId: string): number;
+  /** Why a profile was taken back; `undefined` when it wasn't. */
+  revocationOf(profile: ProfileName): string | undefined;
   /** Opens the network for a grant; rejects when it can't, having taken everything back. */
   applyGrant(grant: Grant): Promise<void>;
   /** Closes the network at once; what takes longer goes on behind. */
   revokeGrant(): void;
   record(level: JournalLevel, event: string, detail: Record<string, string | number>): void;
   onPhase(phase: SessionPhase): void;
-}
-
-export class SessionShell {
   /** What an engine says about lending its card. */
   onShare(message: ShareNews): void;
   /** No engine is left. */
   onEngineEnded(): void;
+}
+
+export class SessionShell {
   readonly #core = new SessionCore();
   readonly #deps: SessionDependencies;
   readonly #waiting = new Map<number, (outcome: PinOutcome) => void>();
@@ -45,6 +48,8 @@ export class SessionShell {
   #ticket = 0;
   #grant: Grant | undefined;
   #tunnel: TunnelReport | undefined;
+  /** The genuine profile that an engine has found. */
+  #profile: { readonly run: EngineRun; readonly name: ProfileName } | undefined;
   #idle: (() => void) | undefined;
 
   constructor(deps: SessionDependencies) {
@@ -84,11 +89,6 @@ export class SessionShell {
     });
   }
 
-  lock(by: string): void {
-    this.#handle({ type: "lock", by });
-  }
-
-  /** Ends the session for good; resolves when no engine is left. */
   /** To be called when what was taken back may have changed. */
   revocationsChanged(): void {
     if (this.#profile === undefined) return;
@@ -102,6 +102,11 @@ export class SessionShell {
     this.#engine?.process.send(message);
   }
 
+  lock(by: string): void {
+    this.#handle({ type: "lock", by });
+  }
+
+  /** Ends the session for good; resolves when no engine is left. */
   async stop(): Promise<void> {
     const ended = new Promise<void>((resolve) => this.#idle = resolve);
     this.#handle({ type: "stop" });
@@ -155,25 +160,25 @@ export class SessionShell {
       onMessage: (message) => this.#hear(run, message),
       onEnded: (reason) => {
         if (this.#engine?.run === run) this.#engine = undefined;
+        this.#deps.onEngineEnded();
         this.#handle({ type: "engine-ended", run, reason });
         if (this.#engine === undefined) this.#idle?.();
       },
     });
     this.#engine = { run, process };
-        this.#deps.onEngineEnded();
     process.send(this.#deps.engineStart(reader));
   }
 
   #hear(run: EngineRun, message: FromEngine): void {
+    if (isAboutSharing(message)) {
+      if (this.#engine?.run === run) this.#deps.onShare(message);
+      return;
+    }
     switch (message.type) {
       case "hello":
         if (message.gaps.length > 0) {
           this.#deps.record("warning", "engine-unprotected", { missing: message.gaps.join(", ") });
         }
-    if (isAboutSharing(message)) {
-      if (this.#engine?.run === run) this.#deps.onShare(message);
-      return;
-    }
         return this.#handle({
           type: "engine-hello",
           run,
@@ -181,9 +186,11 @@ export class SessionShell {
           publicKey: Uint8Array.fromBase64(message.publicKey, { alphabet: "base64url" }),
         });
       case "generation-asked":
+        this.#profile = { run, name: message };
         return this.#engine?.process.send({
           type: "generation",
           highest: this.#deps.highestGeneration(message.cardId),
+          revoked: this.#deps.revocationOf(message) !== undefined,
         });
       case "card":
         return this.#handle({ type: "engine-card", run, report: message.report });
@@ -227,10 +234,10 @@ export class SessionShell {
   }
 }
 
-function base64url(bytes: Uint8Array): string {
-  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
-}
 function isAboutSharing(message: FromEngine): message is ShareNews {
   return (SHARE_NEWS as readonly string[]).includes(message.type);
 }
 
+function base64url(bytes: Uint8Array): string {
+  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
+}

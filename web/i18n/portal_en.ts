@@ -47,6 +47,12 @@ export const portalEn: PortalMessages = {
         "Use the new card, or ask for this one to be issued again.",
       "newer-version":
         "The profile on this card needs a newer version of this gateway. Ask for an update.",
+      "revoked": "This card's profile was taken back by its issuer. Ask the issuer for a new one.",
+      "hub-unknown": "The hub doesn't have its half of this card's profile. " +
+        "Ask whoever issued the card to give it to the hub.",
+      "hub-expired": "The hub says that this card's profile has expired. Ask for it to be renewed.",
+      "hub-refused": "The hub doesn't accept this card's proof of itself. " +
+        "Give the card to whoever is responsible for security.",
       "unreadable-card": "The card does not answer. Take it out, put it in again, chip first.",
       "not-a-piv-card": "This is not a card for this gateway. Take it out and insert yours.",
     },

@@ -43,7 +43,7 @@ export class ShareServer implements Disposable {
   /** @throws {Error} when the address can't be listened on. */
   constructor(options: ShareServerOptions) {
     this.#options = options;
-    this.#listener = Deno.listen(options.listen);
+    this.#listener = listen(options.listen);
     void this.#accept();
   }
 
@@ -119,6 +119,17 @@ export class ShareServer implements Disposable {
 
   #count(what: string): void {
     this.counts[what] = (this.counts[what] ?? 0) + 1;
+  }
+}
+
+function listen({ hostname, port }: ShareServerOptions["listen"]): Deno.TcpListener {
+  try {
+    return Deno.listen({ hostname, port });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `Cannot listen on ${hostname}, port ${port}: ${why}; free it, or name another (shares.listen)`,
+    );
   }
 }
 

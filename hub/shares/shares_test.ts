@@ -29,6 +29,14 @@ Deno.test("a hub gives its half to the card, and to nobody else", async () => {
   const wrongKey = { ...split, hubKey: x25519.getPublicKey(new Uint8Array(randomBytes(32))) };
   await assert.rejects(fetchShare(sample.piv, wrongKey), ShareUnreachableError);
   assert.deepEqual(hub.shares.status.shares, 1);
+  await assert.rejects(
+    Shares.open({
+      listen: { hostname: "127.0.0.1", port: hub.port },
+      private_key_file: `${hub.dir}/shares.key`,
+      folder: `${hub.dir}/shares`,
+    }, { issuerKeys: [], revocations: hub.revocations, say: () => {} }),
+    /^Error: Cannot listen on 127\.0\.0\.1, port \d+: .*name another/,
+  );
   assert.equal(hub.shares.status.answers["granted"], 2);
   assert.equal(hub.shares.status.answers["garbage"], 1);
   assert.deepEqual(hub.said, [

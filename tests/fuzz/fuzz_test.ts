@@ -7,7 +7,7 @@ import { TARGETS } from "./targets.ts";
 const CHANGES = 8;
 
 for (const target of TARGETS) {
-  Deno.test(`fuzz ${target.name}: the corpus and changes of it break no promise`, () => {
+  Deno.test(`fuzz ${target.name}: the corpus and changes of it break no promise`, async () => {
     const corpus = readCorpus(target.name);
     const others = corpus.map(({ bytes }) => bytes);
     const happened = new Set<string>();
@@ -16,7 +16,7 @@ for (const target of TARGETS) {
       for (let change = 0; change <= CHANGES; change++) {
         const input = change === 0 ? bytes : mutate(bytes, { random, others });
         try {
-          happened.add(target.run(input));
+          happened.add(await target.run(input));
         } catch (error) {
           throw new Error(`${name}, change ${change}: ${input.toHex()}`, { cause: error });
         }

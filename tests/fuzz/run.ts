@@ -21,20 +21,23 @@ const { values, positionals } = parseArgs({
 const wanted = TARGETS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 let broken = 0;
 for (const target of wanted) {
-  broken += fuzz(target, { seconds: Number(values.seconds), seed: Number(values.seed) });
+  broken += await fuzz(target, { seconds: Number(values.seconds), seed: Number(values.seed) });
 }
 Deno.exit(broken === 0 ? 0 : 1);
 
-function fuzz(target: FuzzTarget, { seconds, seed }: { seconds: number; seed: number }): number {
+async function fuzz(
+  target: FuzzTarget,
+  { seconds, seed }: { seconds: number; seed: number },
+): Promise<number> {
   const random = new Random(seed);
   const corpus = readCorpus(target.name).map(({ bytes }) => bytes);
   const happened = new Set<string>();
   let failures = 0;
   let runs = 0;
-  const attempt = (input: Uint8Array, known: boolean) => {
+  const attempt = async (input: Uint8Array, known: boolean) => {
     runs++;
     try {
-      const what = target.run(input);
+      const what = await target.run(input);
       if (happened.has(what)) return;
       happened.add(what);
       if (known || corpus.length >= MOST_KEPT) return;
@@ -46,12 +49,12 @@ function fuzz(target: FuzzTarget, { seconds, seed }: { seconds: number; seed: nu
       console.error(`${target.name} ${name}: ${input.toHex()}`, error);
     }
   };
-  for (const input of corpus.slice()) attempt(input, true);
-  for (const input of target.seeds) attempt(input, false);
+  for (const input of corpus.slice()) await attempt(input, true);
+  for (const input of target.seeds) await attempt(input, false);
   const end = performance.now() + seconds * 1000;
   while (performance.now() < end && failures < 10) {
     const input = corpus[random.below(corpus.length)] ?? new Uint8Array(0);
-    attempt(mutate(input, { random, others: corpus }), false);
+    await attempt(mutate(input, { random, others: corpus }), false);
   }
   console.log(
     `${target.name}: ${runs} inputs, seed ${seed}, ${happened.size} behaviours, ` +

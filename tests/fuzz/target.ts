@@ -8,5 +8,5 @@ export interface FuzzTarget {
    * Gives `input` to the code and throws if a promise is broken. Returns what happened in a few
    * words: an input that makes something else happen than all before is worth keeping.
    */
-  run(input: Uint8Array): string;
+  run(input: Uint8Array): string | Promise<string>;
 }

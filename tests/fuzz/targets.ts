@@ -1,6 +1,9 @@
 import { allowedIps } from "./allowed_ips_target.ts";
+import { cardTargets } from "./card_targets.ts";
 import { deviceTargets } from "./device_targets.ts";
 import { offloadTargets } from "./offload_targets.ts";
+import { profileTargets } from "./profile_targets.ts";
+import { stickTargets } from "./stick_targets.ts";
 import type { FuzzTarget } from "./target.ts";
 import { textTargets } from "./text_targets.ts";
 
@@ -9,4 +12,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...textTargets,
   allowedIps,
   ...offloadTargets,
+  ...cardTargets,
+  ...profileTargets,
+  ...stickTargets,
 ];

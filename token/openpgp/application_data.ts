@@ -55,12 +55,14 @@ export interface ApplicationData {
   readonly signature: KeyAttributes;
   readonly decryption: KeyAttributes;
   readonly authentication: KeyAttributes;
-  /** Whether there is a decryption key, told by its fingerprint; cards that hide it say `undefined`. */
+  /** Whether there is a decryption key, told by DE, else by its fingerprint; `undefined`: not told. */
   readonly hasDecryptionKey: boolean | undefined;
 }
 
 /** Fingerprints of three keys, the decryption key's in the middle; all zero when there is none. */
 const FINGERPRINT_BYTES = 20;
+/** The decryption key's number in DE. */
+const DECRYPTION_NUMBER = 2;
 
 /** Reads the object with its tag; `undefined` when it is malformed or lacks what every card has. */
 export function parseApplicationData(object: Uint8Array): ApplicationData | undefined {
@@ -81,7 +83,8 @@ export function parseApplicationData(object: Uint8Array): ApplicationData | unde
     signature: parseKeyAttributes(valueOf(details, OPENPGP_DO.signatureAlgorithm)),
     decryption: parseKeyAttributes(valueOf(details, OPENPGP_DO.decryptionAlgorithm)),
     authentication: parseKeyAttributes(valueOf(details, OPENPGP_DO.authenticationAlgorithm)),
-    hasDecryptionKey: secondPresent(valueOf(details, OPENPGP_DO.fingerprints)),
+    hasDecryptionKey: secondThere(valueOf(details, OPENPGP_DO.keyInformation)) ??
+      secondPresent(valueOf(details, OPENPGP_DO.fingerprints)),
   };
 }
 
@@ -151,6 +154,14 @@ function parseCapabilities(value: Uint8Array | undefined): ExtendedCapabilities 
     keyDerivation: (features & FEATURE.keyDerivation) !== 0,
     longestPrivateObject: longest,
   };
+}
+
+/** Section 4.4.3.8: pairs of a key's number and where it comes from, 00 when it isn't there. */
+function secondThere(value: Uint8Array | undefined): boolean | undefined {
+  for (let at = 0; value !== undefined && at + 1 < value.length; at += 2) {
+    if (value[at] === DECRYPTION_NUMBER) return value[at + 1] !== 0;
+  }
+  return undefined;
 }
 
 function secondPresent(value: Uint8Array | undefined): boolean | undefined {

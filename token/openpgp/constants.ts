@@ -36,6 +36,7 @@ export const OPENPGP_DO = {
   passwordStatus: 0xc4,
   fingerprints: 0xc5,
   generationTimes: 0xcd,
+  keyInformation: 0xde,
   name: 0x5b,
   language: 0x5f2d,
   sex: 0x5f35,

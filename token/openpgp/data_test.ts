@@ -16,7 +16,7 @@ const AID = "D2760001240103040006123456780000";
 const YUBIKEY_C0 = "7D000BFE080000FF0000";
 
 function applicationData(
-  parts: { c2?: string; c4?: string; c5?: string; c0?: string } = {},
+  parts: { c2?: string; c4?: string; c5?: string; c0?: string; de?: string } = {},
 ): Uint8Array {
   const details = concat(
     encodeTlv(0xc0, hex(parts.c0 ?? YUBIKEY_C0)),
@@ -26,6 +26,7 @@ function applicationData(
     encodeTlv(0xc4, hex(parts.c4 ?? "00 7F 7F 7F 03 00 02")),
     encodeTlv(0xc5, hex(parts.c5 ?? `${"00".repeat(20)}${"ab".repeat(20)}${"00".repeat(20)}`)),
     encodeTlv(0xcd, new Uint8Array(12)),
+    ...(parts.de === undefined ? [] : [encodeTlv(0xde, hex(parts.de))]),
   );
   return encodeTlv(
     0x6e,
@@ -59,6 +60,15 @@ Deno.test("application data: who the card is, what it can, tries and keys", () =
   assert.equal(data?.hasDecryptionKey, true);
   const none = parseApplicationData(applicationData({ c5: "00".repeat(60) }));
   assert.equal(none?.hasDecryptionKey, false);
+  // DE knows better than fingerprints, which whoever makes a key has to write.
+  const unnamed = parseApplicationData(
+    applicationData({ c5: "00".repeat(60), de: "010002010300" }),
+  );
+  assert.equal(unnamed?.hasDecryptionKey, true);
+  assert.equal(
+    parseApplicationData(applicationData({ de: "010002000300" }))?.hasDecryptionKey,
+    false,
+  );
 });
 
 Deno.test("algorithm attributes of every kind, with and without an import format", () => {

@@ -29,21 +29,23 @@ export const PROOF_SEED_BYTES = 48;
 /**
  * Challenges the key in a slot; its PIN must be verified where its policy asks for it.
  * @param options.seed {@linkcode PROOF_SEED_BYTES} random bytes, used once; wiped here.
+ * @param options.answerMs `ANSWER_MS.touch` for a key that asks for a touch.
  * @throws {CardGarbledError} when the answer is malformed.
  */
 export async function proveKey(
   card: ProvingCard,
   slot: number,
-  options: CardPublicKey & { seed: Uint8Array },
+  options: CardPublicKey & { seed: Uint8Array; answerMs?: number },
 ): Promise<KeyProof> {
-  const { seed, ...key } = options;
+  const { seed, answerMs, ...key } = options;
+  const question = { key, seed, ...(answerMs === undefined ? {} : { answerMs }) };
   if (seed.length !== PROOF_SEED_BYTES) {
     throw new RangeError(`Cannot prove a key with ${seed.length} random bytes`);
   }
   try {
     const holds = agrees(slot, key)
-      ? await provedByAgreement(card, slot, { key, seed })
-      : await provedBySignature(card, slot, { key, seed });
+      ? await provedByAgreement(card, slot, question)
+      : await provedBySignature(card, slot, question);
     return { proof: holds ? "holds" : "other-key" };
   } catch (error) {
     if (error instanceof PivRefusedError) return { proof: "refused", sw: error.sw };
@@ -51,6 +53,12 @@ export async function proveKey(
   } finally {
     seed.fill(0);
   }
+}
+
+interface Question {
+  readonly key: CardPublicKey;
+  readonly seed: Uint8Array;
+  readonly answerMs?: number;
 }
 
 /** Cards keep key management keys (9D and the retired ones) to agreement, all others to signing. */
@@ -63,7 +71,7 @@ function agrees(slot: number, { algorithm }: CardPublicKey): boolean {
 async function provedByAgreement(
   card: ProvingCard,
   slot: number,
-  { key, seed }: { key: CardPublicKey; seed: Uint8Array },
+  { key, seed, ...bound }: Question,
 ): Promise<boolean> {
   const ephemeral = key.algorithm === PIV_ALGORITHM.x25519 ? montgomery(key, seed) : weierstrass(
     key,
@@ -72,7 +80,7 @@ async function provedByAgreement(
   // A key that is no point of its curve has no private half that anybody could hold.
   if (ephemeral === undefined) return false;
   const { algorithm } = key;
-  const found = await card.agree(slot, { algorithm, peer: ephemeral.peer });
+  const found = await card.agree(slot, { ...bound, algorithm, peer: ephemeral.peer });
   const same = found.length === ephemeral.shared.length &&
     found.every((byte, index) => byte === ephemeral.shared[index]);
   found.fill(0);
@@ -119,10 +127,10 @@ const WORDS = new TextEncoder().encode("Sekisho asks whether this card has this 
 async function provedBySignature(
   card: ProvingCard,
   slot: number,
-  { key, seed }: { key: CardPublicKey; seed: Uint8Array },
+  { key, seed, ...bound }: Question,
 ): Promise<boolean> {
   const message = concat(WORDS, seed);
   const { algorithm } = key;
-  const signature = await signMessage(card, slot, { algorithm, message });
+  const signature = await signMessage(card, slot, { ...bound, algorithm, message });
   return isSignatureOf(key, { message, signature });
 }

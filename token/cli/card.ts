@@ -1,7 +1,7 @@
 /** The card that a command works on. */
 import { listReaders } from "../pcsc/list.ts";
 import { openCard } from "../pcsc/session.ts";
-import type { ReaderState } from "../pcsc/types.ts";
+import type { CardSession, ReaderState } from "../pcsc/types.ts";
 import { type PivClient, selectPiv } from "../piv/client.ts";
 import type { PinChange } from "../piv/client_types.ts";
 import { CommandError } from "./errors.ts";
@@ -19,24 +19,43 @@ export async function withCard<T>(
   reader: string | undefined,
   work: (card: OpenedCard) => Promise<T>,
 ): Promise<T> {
+  return await withSession(reader, async (session) => {
+    const card = await openPiv(session);
+    if (card === undefined) {
+      throw new CommandError(
+        `Cannot use the card in ${session.reader}: it is no PIV card; insert one`,
+      );
+    }
+    return await work(card);
+  });
+}
+
+/** Like {@linkcode withCard}, for a card of any kind. */
+export async function withSession<T>(
+  reader: string | undefined,
+  work: (session: CardSession) => Promise<T>,
+): Promise<T> {
   const { name } = choose(await listReaders(), reader);
   const session = await openCard(name);
   try {
-    const piv = await selectPiv(session);
-    if (piv === undefined) {
-      throw new CommandError(`Cannot use the card in ${name}: it is no PIV card; insert one`);
-    }
-    const id = await piv.cardId();
-    if (id === undefined) {
-      throw new CommandError(
-        `Cannot use the card in ${name}: it has neither a CHUID nor a serial number; ` +
-          "give it a CHUID (yubico-piv-tool -a set-chuid)",
-      );
-    }
-    return await work({ reader: name, piv, id });
+    return await work(session);
   } finally {
     await session.close("reset");
   }
+}
+
+/** The card's PIV application; `undefined` when it has none. */
+export async function openPiv(session: CardSession): Promise<OpenedCard | undefined> {
+  const piv = await selectPiv(session);
+  if (piv === undefined) return undefined;
+  const id = await piv.cardId();
+  if (id === undefined) {
+    throw new CommandError(
+      `Cannot use the card in ${session.reader}: it has neither a CHUID nor a serial number; ` +
+        "give it a CHUID (yubico-piv-tool -a set-chuid)",
+    );
+  }
+  return { reader: session.reader, piv, id };
 }
 
 /** The error for a PIN or PUK that the card did not take; `undefined` when it did. */

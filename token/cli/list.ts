@@ -2,6 +2,7 @@
 import { listReaders } from "../pcsc/list.ts";
 import { openCard } from "../pcsc/session.ts";
 import { PcscError, type ReaderState } from "../pcsc/types.ts";
+import { selectOpenPgp } from "../openpgp/client.ts";
 import { selectPiv } from "../piv/client.ts";
 import { readOptions } from "./options.ts";
 
@@ -49,7 +50,12 @@ async function identify(
   }
   try {
     const piv = await selectPiv(session);
-    if (piv === undefined) return { kind: "not a PIV card" };
+    if (piv === undefined) {
+      const openPgp = await selectOpenPgp(session);
+      return openPgp === undefined
+        ? { kind: "not a PIV card" }
+        : { kind: "OpenPGP", id: await openPgp.cardId() };
+    }
     const [id, serial, version] = [await piv.cardId(), await piv.serial(), await piv.version()];
     return {
       kind: "PIV",

@@ -1,15 +1,19 @@
 /** `token show`: what a card is and what its profile says; never a key. */
+import { randomBytes } from "node:crypto";
 import { SecretMemory } from "../../os/secret_memory.ts";
-import type { PivClient } from "../piv/client.ts";
-import { type OpenedCard, withCard } from "./card.ts";
+import type { CardSession } from "../pcsc/types.ts";
+import { type OpenedCard, openPiv, withSession } from "./card.ts";
+import { type CardFacts, describeOpenPgp, describePiv, keyFacts, ways } from "./card_facts.ts";
+import { CommandError } from "./errors.ts";
 import { CARD_FLAGS, CARD_HELP, type Given, PIN_FLAGS, readOptions } from "./options.ts";
 import { findHead, openWithPin, profileFault } from "./read_profile.ts";
 import { readSecrets } from "./secret_input.ts";
 
 const HELP = `Usage: token show [options]
 
-The card, the state of its PIN, and the head of its profile, which needs no PIN. With a PIN also
-the profile's settings; keys are never shown.
+The card, what it can do and why, its public keys, certificates and attestations, the state of its
+PIN, and the head of its profile, which needs no PIN. With a PIN also the profile's settings, and
+each key is challenged: a card that lies about one is found out. Private keys are never shown.
 
 ${CARD_HELP}
   --pin-stdin       read the PIN from standard input and show the settings
@@ -19,9 +23,6 @@ ${CARD_HELP}
                     signature is accepted, and the output says so
   --json            one JSON object instead of text
   --help            this text`;
-
-/** Firmware that has X25519 (Yubico's numbering). */
-const X25519_SINCE = [5, 7] as const;
 
 /** Runs the command. */
 export async function show(args: string[]): Promise<number> {
@@ -35,26 +36,44 @@ export async function show(args: string[]): Promise<number> {
   const wantsSettings = given.flag("pin-stdin") || given.flag("ask-pin") ||
     given.text("pin-file") !== undefined;
   const [pin] = wantsSettings ? await readSecrets(given, ["PIN"]) : [];
-  const facts = await withCard(given.text("reader"), (card) => describe(card, { given, pin }));
+  const facts = await withSession(
+    given.text("reader"),
+    (session) => describeAny(session, { given, pin }),
+  );
   if (given.flag("json")) console.log(JSON.stringify(facts));
-  else for (const line of lines(facts)) console.log(line);
+  else for (const line of lines({ ...facts, ...ways(facts.capabilities) })) console.log(line);
   return 0;
+}
+
+async function describeAny(
+  session: CardSession,
+  options: { given: Given; pin: Uint8Array | undefined },
+): Promise<CardFacts> {
+  const card = await openPiv(session);
+  if (card !== undefined) return await describe(card, options);
+  const openPgp = await describeOpenPgp(session);
+  if (openPgp === undefined) {
+    throw new CommandError(
+      `Cannot use the card in ${session.reader}: it is neither a PIV nor an OpenPGP card; ` +
+        "insert one",
+    );
+  }
+  if (options.pin !== undefined) {
+    throw new CommandError(
+      `Cannot show the profile in ${session.reader}: an OpenPGP card holds at most its key; ` +
+        "leave the PIN away",
+    );
+  }
+  return openPgp;
 }
 
 async function describe(
   card: OpenedCard,
   options: { given: Given; pin: Uint8Array | undefined },
-): Promise<Record<string, unknown>> {
+): Promise<CardFacts> {
   const { given, pin } = options;
   const { piv } = card;
-  const facts: Record<string, unknown> = {
-    reader: card.reader,
-    cardId: card.id,
-    serial: await piv.serial(),
-    version: await piv.version(),
-    pin: await piv.pinStatus(),
-    identities: await identityWays(piv),
-  };
+  const facts = await describePiv(card);
   const found = await findHead(card, given);
   if (typeof found === "string") {
     if (pin !== undefined) throw profileFault(found);
@@ -80,16 +99,11 @@ async function describe(
     using secrets = SecretMemory.allocate(64);
     const opened = await openWithPin(card, { ...found, head }, { pin, secrets });
     profile.settings = opened.profile;
+    // The PIN is verified now: each key can be asked whether it is the one that the card names.
+    const challenge = (length: number) => new Uint8Array(randomBytes(length));
+    return { ...facts, keys: await keyFacts(piv, challenge), profile };
   }
   return { ...facts, profile };
-}
-
-/** How this card can be somebody: by a key sealed to its P-256 key, or by an X25519 key of its own. */
-async function identityWays(piv: PivClient): Promise<string[]> {
-  const [major = 0, minor = 0] = (await piv.version())?.split(".").map(Number) ?? [];
-  const [neededMajor, neededMinor] = X25519_SINCE;
-  const hasX25519 = major > neededMajor || (major === neededMajor && minor >= neededMinor);
-  return hasX25519 ? ["sealed", "on-card"] : ["sealed"];
 }
 
 function lines(value: Record<string, unknown>, indent = ""): string[] {

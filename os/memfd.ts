@@ -16,7 +16,9 @@ const libc = Deno.dlopen("libc.so.6", {
   __errno_location: { parameters: [], result: "pointer" },
 });
 
-const MFD_ALLOW_SEALING = 2;
+const MFD_ALLOW_SEALING = 0x2;
+/** Since Linux 6.3 a system may make such files unable to run unless this is asked for. */
+const MFD_EXEC = 0x10;
 const F_ADD_SEALS = 1033;
 /** No shrinking, growing or writing, and no change of these seals (fcntl(2), "File Sealing"). */
 const ALL_SEALS = 0x1 | 0x2 | 0x4 | 0x8;
@@ -34,7 +36,9 @@ export interface MemoryFile {
 
 /** Makes one; `name` is what /proc shows of it. */
 export function makeMemoryFile(name: string): MemoryFile {
-  const descriptor = libc.symbols.memfd_create(cString(name), MFD_ALLOW_SEALING);
+  const make = (flags: number) => libc.symbols.memfd_create(cString(name), flags);
+  let descriptor = make(MFD_ALLOW_SEALING | MFD_EXEC);
+  if (descriptor < 0) descriptor = make(MFD_ALLOW_SEALING); // an older kernel knows no such flag
   if (descriptor < 0) throw failed("make a file in memory");
   return {
     descriptor,

@@ -92,7 +92,9 @@ class Client {
     }
     const unlocked = await this.#open(given, fileKey);
     const { profile } = unlocked;
-    if (gaps.length > 0) this.#screen.note(`this computer can't promise: ${gaps.join(", ")}`);
+    if (gaps.includes("swap")) {
+      this.#screen.note("this computer may write memory to its swap space: swapoff -a prevents it");
+    }
     const tunnel = await this.#connect(unlocked);
     for (const note of await connectComputer(profile, IFNAME)) this.#screen.note(note);
     this.#screen.waiting(profile.user.name, profile.serverId);

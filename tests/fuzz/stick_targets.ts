@@ -144,7 +144,7 @@ const volumes: FuzzTarget = {
   ),
   run(input) {
     const bytes = SMALLEST_FAT + (((input[0] ?? 0) % 64) << 22);
-    const files = [];
+    const files: { name: string; length: number }[] = [];
     for (let at = 1; at + 1 < input.length && files.length < 40; at += 2) {
       const length = (input[at] ?? 0) << (at % 17);
       files.push({ name: `f${files.length}${"x".repeat((input[at + 1] ?? 0) % 60)}.txt`, length });

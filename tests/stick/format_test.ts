@@ -92,6 +92,11 @@ labTest("a device is formatted, and refused while anything uses it", async () =>
   assert.equal(done.code, 0, done.stderr);
   assert.match(done.stdout, /for Alice Example to the card stick:[0-9a-f]{32}\./);
   assert.match(await sure("sfdisk", ["--verify", loop.path]), /No errors detected/);
+  const again = await token(words(loop.path, "--yes"));
+  const nameIn = (text: string) => /card (stick:[0-9a-f]{32})/.exec(text)?.[1];
+  const generationIn = (text: string) => Number(/generation (\d+)/.exec(text)?.[1]);
+  assert.equal(nameIn(again.stdout), nameIn(done.stdout), "it keeps its name");
+  assert.ok(generationIn(again.stdout) > generationIn(done.stdout));
 
   await sure("mkfs.ext4", ["-q", "-F", loop.path]);
   const machine = await lab.machine("mounted");

@@ -82,10 +82,16 @@ export async function makeIssuer(dir: string): Promise<IssuerKey> {
 /** Makes a stick in a file of `dir`. */
 export async function makeStick(
   dir: string,
-  options: { server: { key: string; endpoint: string }; more?: readonly string[] },
+  options: {
+    server: { key: string; endpoint: string };
+    more?: readonly string[];
+    name?: string;
+    /** Made before, in the same folder. */
+    issuer?: IssuerKey;
+  },
 ): Promise<TestStick> {
-  const issuer = await makeIssuer(dir);
-  const image = `${dir}/stick.img`;
+  const issuer = options.issuer ?? await makeIssuer(dir);
+  const image = `${dir}/${options.name ?? "stick"}.img`;
   const made = await token([
     ...["format", image, "--size", "256M", "--issuer", `${dir}/issuer`, "--json"],
     ...["--password-file", `${dir}/password`, ...settings(options.server)],

@@ -17,6 +17,8 @@ import {
   type VisibleFile,
 } from "../stick/format.ts";
 import { cardIdOf } from "../stick/head.ts";
+import { openMedium } from "../stick/medium.ts";
+import { checkStickProfile, findStick } from "../stick/open.ts";
 import { sealHidden } from "../stick/seal.ts";
 import { LAUNCHER_NAME, RUNTIMES, visibleTexts } from "../stick/visible.ts";
 import { draftProfile, NOBODYS_IDENTITY } from "./draft.ts";
@@ -102,21 +104,18 @@ async function formatOne(path: string, given: Given): Promise<void> {
   const presharedKey = presharedKeyOf(given);
   const files = hubFiles(given, { presharedKey });
   for (const one of [files.peer, files.psk]) mustBeNew(one);
-  const stick = randomBytes(16).toString("hex");
-  const context = {
-    cardId: cardIdOf(stick),
-    now: seconds,
-    hasPresharedKey: presharedKey !== undefined,
-  };
-  // Checked before anything is asked or touched; the key is made last.
+  const draft = { now: seconds, hasPresharedKey: presharedKey !== undefined };
+  // Checked before anything is asked or touched; stick and key have their names later.
   draftProfile(fields, {
-    ...context,
+    ...draft,
+    cardId: cardIdOf(""),
     identity: NOBODYS_IDENTITY,
     recipients: asked.recipients,
   });
   const program = await bundle(given, "program", "client.js");
   const visible = await visibleFiles(given, issuer);
   const target = await targetOf(path, { given, visible });
+  const { stick, former } = await nameOf(target, issuer);
   confirm(target, given);
   const password = await passwordOf(given);
   const pair = makeWireGuardKey();
@@ -124,7 +123,9 @@ async function formatOne(path: string, given: Given): Promise<void> {
     const key = await makePasswordIdentity(password);
     const own: ProfileRecipient = { kind: "password", name: "password", recipient: key.recipient };
     const profile = draftProfile(fields, {
-      ...context,
+      ...draft,
+      cardId: cardIdOf(stick),
+      former,
       identity: { kind: "sealed", publicKey: pair.publicKey },
       recipients: [own, ...asked.recipients],
     });
@@ -246,6 +247,23 @@ async function bundle(
       `Cannot find the stick's ${flag}: it is not built; run deno task build, or name it (--${flag})`,
     );
   }
+}
+
+/**
+ * A stick that this issuer made keeps its name, so that gateways which saw the new generation refuse
+ * copies of the old one.
+ */
+async function nameOf(
+  target: Target,
+  issuer: IssuerSigner,
+): Promise<{ stick: string; former: { generation: number } | undefined }> {
+  using medium = await openMedium(target.path);
+  const found = await findStick(medium, [issuer.publicKey]);
+  const fresh = { stick: randomBytes(16).toString("hex"), former: undefined };
+  if ("fault" in found) return fresh;
+  const checked = await checkStickProfile(found, { now: 0, highestGeneration: 0 });
+  if (checked.result === "fault") return fresh;
+  return { stick: found.head.stick, former: { generation: checked.head.generation } };
 }
 
 /** The target, made when it is a file that `--size` asks for, and big enough. */

@@ -36,6 +36,9 @@ export interface FormatOptions {
   readonly onProgress?: (done: number, of: number) => void;
 }
 
+/** What Windows itself makes at most of FAT32; the rest of a larger stick stays unused. */
+const LARGEST_VISIBLE = 32 * 2 ** 30;
+
 /** The medium gave back other bytes than were written. */
 export class VerifyError extends Error {
   override readonly name = "VerifyError";
@@ -151,7 +154,8 @@ function partitionsFor(sectors: number): { visible: Partition; hidden: Partition
   const hiddenSectors = HIDDEN_BYTES / SECTOR;
   const hiddenFirst = Math.floor((end - hiddenSectors) / ALIGNMENT) * ALIGNMENT;
   const visibleFirst = Math.max(ALIGNMENT, FRONT_SECTORS);
-  if (hiddenFirst - visibleFirst < SMALLEST_FAT / SECTOR) {
+  const visibleSectors = Math.min(hiddenFirst - visibleFirst, LARGEST_VISIBLE / SECTOR);
+  if (visibleSectors < SMALLEST_FAT / SECTOR) {
     throw new RangeError(
       `Cannot format: ${Math.floor(sectors * SECTOR / (1 << 20))} MiB are too few`,
     );
@@ -161,7 +165,7 @@ function partitionsFor(sectors: number): { visible: Partition; hidden: Partition
       type: TYPE_VISIBLE,
       id: randomUUID(),
       firstSector: visibleFirst,
-      sectors: hiddenFirst - visibleFirst,
+      sectors: visibleSectors,
       name: VISIBLE_NAME,
     },
     hidden: {

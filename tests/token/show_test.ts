@@ -2,14 +2,23 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
+import { CardRefusedError } from "../../token/apdu/channel.ts";
 import { concat, encodeTlv } from "../../token/apdu/tlv.ts";
+import { selectOpenPgp } from "../../token/openpgp/client.ts";
+import { PASSWORD, PRIVATE_OBJECT } from "../../token/openpgp/constants.ts";
+import { unwrapKey, wrapKey } from "../../token/openpgp/wrapped_key.ts";
+import { listReaders } from "../../token/pcsc/list.ts";
 import { openCard } from "../../token/pcsc/session.ts";
 import { type PivClient, selectPiv } from "../../token/piv/client.ts";
 import { FACTORY_MANAGEMENT_KEY } from "../../token/piv/client_management.ts";
 import { OBJECT_TAG, PIV_ALGORITHM } from "../../token/piv/constants.ts";
+import { sleep } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
+import { OddCard } from "./odd_card.ts";
 import { ReaderLab } from "./reader_lab.ts";
 
+/** A guard against hanging, not a measure. */
+const PATIENCE_MS = 30_000;
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 
 labTest(
@@ -48,6 +57,77 @@ labTest(
     assert.match(await token(lab, ["show"]), /contradictions: certificate-of-another-key/);
   },
 );
+
+labTest("an OpenPGP card is told of too, and one bad card doesn't hide another", async () => {
+  await using lab = await ReaderLab.open();
+  const { readerName } = await lab.startService();
+  await using card = await OddCard.start(lab.machine, { dir: lab.lab.dir });
+  await card.say("insert");
+  await using other = await OddCard.start(lab.machine, {
+    dir: lab.lab.dir,
+    port: 35964,
+    serial: 87654321,
+  });
+  await other.say("insert");
+  await untilPresent(2);
+
+  // No PIV application: the answer to the first SELECT.
+  const only = ["--reader", readerName];
+  await card.say("lie 6a82");
+  const shown = JSON.parse(await token(lab, ["show", "--json", ...only]));
+  assert.deepEqual([shown.kind, shown.version], ["OpenPGP", "3.4"]);
+  assert.match(shown.cardId, /^openpgp:[0-9a-f]{4}:12345678$/);
+  assert.deepEqual(shown.pin, { state: "locked", triesLeft: 3 });
+  assert.equal(shown.capabilities.carriers[0].way, "card-key-only");
+  await card.say("lie 6a82");
+  assert.match(await token(lab, ["show", ...only]), /private object of the card holds \d+ bytes/);
+
+  await card.say("flood 41419000");
+  const rows = JSON.parse(await token(lab, ["list", "--json"]));
+  assert.deepEqual(rows.map(({ kind }: { kind: string }) => kind), ["unreadable", "PIV"]);
+  assert.match(rows[0].reason, /malformed; try another card/);
+  assert.equal(rows[1].serial, 87654321);
+  await card.say("normal");
+  await card.say("lie 6a82");
+  const again = JSON.parse(await token(lab, ["list", "--json"]));
+  assert.deepEqual(again.map(({ kind }: { kind: string }) => kind), ["OpenPGP", "PIV"]);
+});
+
+labTest("an OpenPGP card through the reader: PIN, agreement, a private object", async () => {
+  await using lab = await ReaderLab.open();
+  const { readerName } = await lab.startService();
+  await lab.startCard();
+  const session = await openCard(readerName);
+  const card = await selectOpenPgp(session);
+  assert.ok(card);
+  await card.verifyPin(bytes("12345678"), PASSWORD.administrator);
+  const publicKey = await card.generateDecryptionKey();
+  await card.verifyPin(bytes("123456"));
+  const key = new Uint8Array(randomBytes(32));
+  const ephemeral = new Uint8Array(randomBytes(32));
+  const wrapped = wrapKey(key, { recipient: publicKey, ephemeral });
+  await card.putData(PRIVATE_OBJECT.third, wrapped);
+  await session.reset();
+  await card.select();
+  await assert.rejects(card.privateObject(PRIVATE_OBJECT.third), CardRefusedError);
+  await card.verifyPin(bytes("123456"));
+  const stored = await card.privateObject(PRIVATE_OBJECT.third);
+  assert.ok(stored);
+  assert.deepEqual(await unwrapKey(card, { bytes: stored, recipient: publicKey }), { key });
+  await session.close();
+});
+
+async function untilPresent(count: number): Promise<void> {
+  const end = performance.now() + PATIENCE_MS;
+  while ((await listReaders()).filter(({ card }) => card === "present").length < count) {
+    if (performance.now() > end) throw new Error(`Waited in vain for ${count} cards`);
+    await sleep(20);
+  }
+}
+
+function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
 
 async function token(lab: ReaderLab, args: string[], language = "C"): Promise<string> {
   const { code, stdout, stderr } = await lab.machine.run(

@@ -1,4 +1,10 @@
 /** `token list`: readers and what is in them. */
+import {
+  CardGarbledError,
+  CardGoneError,
+  CardRefusedError,
+  CardSilentError,
+} from "../apdu/channel.ts";
 import { listReaders } from "../pcsc/list.ts";
 import { openCard } from "../pcsc/session.ts";
 import { PcscError, type ReaderState } from "../pcsc/types.ts";
@@ -30,24 +36,38 @@ export async function list(args: string[]): Promise<number> {
   }
   if (rows.length === 0) console.log("no reader");
   for (const row of rows) {
-    const words = [row.kind, row.id, row.serial === undefined ? undefined : `serial ${row.serial}`];
+    const serial = row.serial === undefined ? undefined : `serial ${row.serial}`;
+    const words = [row.kind, row.id, serial, row.reason];
     const about = words.filter((word) => word !== undefined).join(", ");
     console.log(`${row.reader}: ${row.card === "present" ? about : row.card}`);
   }
   return 0;
 }
 
-async function identify(
-  reader: ReaderState,
-): Promise<{ kind?: string; id?: string; serial?: number; version?: string }> {
+/** What one card says; a card that can't be asked must not hide the others. */
+async function identify(reader: ReaderState): Promise<Identity> {
   if (reader.card !== "present") return {};
-  let session;
   try {
-    session = await openCard(reader.name);
+    return await ask(reader);
   } catch (error) {
     if (error instanceof PcscError && error.fault === "sharing") return { kind: "in use" };
-    throw error;
+    const isCards = [CardGarbledError, CardGoneError, CardRefusedError, CardSilentError, PcscError]
+      .some((kind) => error instanceof kind);
+    if (!isCards || !(error instanceof Error)) throw error;
+    return { kind: "unreadable", reason: error.message };
   }
+}
+
+interface Identity {
+  readonly kind?: string;
+  readonly id?: string;
+  readonly serial?: number;
+  readonly version?: string;
+  readonly reason?: string;
+}
+
+async function ask(reader: ReaderState): Promise<Identity> {
+  const session = await openCard(reader.name);
   try {
     const piv = await selectPiv(session);
     if (piv === undefined) {

@@ -61,6 +61,10 @@ const COMMANDS: Readonly<Record<string, { about: string; load: () => Promise<Com
     about: "write a card's profile as a wg-quick file",
     load: async () => (await import("./cli/export.ts")).exportFile,
   },
+  purse: {
+    about: "money on a card: make an issuer, install, top up, show",
+    load: async () => (await import("./cli/purse.ts")).purse,
+  },
   "change-pin": {
     about: "set a new PIN by the old one",
     load: async () => (await import("./cli/pins.ts")).changePin,

@@ -29,6 +29,9 @@ export async function softcardRole(args: string[]): Promise<number> {
     using _lock = lockStateFile(options.state);
     const file = new StateFile(options.state);
     const state = file.load() ?? makeCard(file, options);
+    if (file.isSpareUsed) {
+      console.error(`softcard: ${options.state} was cut or damaged; went on with its spare copy`);
+    }
     await serve({ file, state, options });
     return 0;
   } catch (error) {

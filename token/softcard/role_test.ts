@@ -21,7 +21,7 @@ Deno.test("softcard refuses a damaged state with one line and 1", async () => {
   assert.equal(code, 1);
   assert.equal(
     stderr,
-    `Cannot load the card's state ${state}: it is cut or damaged; ` +
+    `Cannot load the card's state ${state}: it is cut or damaged, and so is its spare; ` +
       "restore a copy, or delete it to make a new card\n",
   );
   const nowhere = await softcard("--state", join(folder.path, "none", "card"));

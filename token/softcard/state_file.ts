@@ -20,49 +20,68 @@ export interface FileSystem {
 
 /**
  * One card's state on disk. The name always means one whole state: a new one is written beside it,
- * synced, and renamed over it. A second process on the same file is kept out by a lock.
+ * synced, and renamed over it. Then it is written once more, as the spare: a state counts as saved
+ * when both are durable, so that either of them may be cut or damaged later and nothing is lost or
+ * brought back. A second process on the same file is kept out by a lock.
  */
 export class StateFile {
   readonly #path: string;
   readonly #files: FileSystem;
+  #isSpareUsed = false;
 
   constructor(path: string, files: FileSystem = diskFiles) {
     this.#path = path;
     this.#files = files;
   }
 
+  /** Whether the last {@linkcode load} found the file damaged and took its spare. */
+  get isSpareUsed(): boolean {
+    return this.#isSpareUsed;
+  }
+
   /**
-   * Reads the state; `undefined` when the file isn't there yet.
-   * @throws {StateFileError} when it is unreadable or damaged. There is no way around it on
-   * purpose: an older state would give back PIN tries.
+   * Reads the state, from the spare where the file itself is damaged; `undefined` when the file
+   * isn't there yet.
+   * @throws {StateFileError} when it is unreadable, or damaged together with its spare. There is no
+   * way around that on purpose: an older state would give back PIN tries and money.
    */
   load(): CardState | undefined {
-    let bytes: Uint8Array | undefined;
-    try {
-      bytes = this.#files.read(this.#path);
-    } catch (error) {
-      throw new StateFileError(
-        `Cannot read the card's state ${this.#path}: ${
-          messageOf(error)
-        }; check the path and rights`,
-      );
-    }
+    this.#isSpareUsed = false;
+    const bytes = this.#read(this.#path);
     if (bytes === undefined) return undefined;
     const read = decodeState(bytes);
-    if (isDamage(read)) throw new StateFileError(this.#explain(read));
-    return read;
+    if (!isDamage(read)) return read;
+    const spare = read.kind === "newer" ? undefined : this.#read(spareOf(this.#path));
+    const second = spare === undefined ? read : decodeState(spare);
+    if (isDamage(second)) throw new StateFileError(this.#explain(read));
+    this.#isSpareUsed = true;
+    return second;
   }
 
   /** Saves a state durably; `false` when it couldn't be, and the former state is still there. */
   save(state: CardState): boolean {
     const beside = `${this.#path}.new`;
     try {
-      this.#files.writeDurably(beside, encodeState(state));
+      const bytes = encodeState(state);
+      this.#files.writeDurably(beside, bytes);
       this.#files.rename(beside, this.#path);
+      // The name means a whole state all the while that the spare is half written.
+      this.#files.writeDurably(spareOf(this.#path), bytes);
       this.#files.syncDirectory(dirname(this.#path));
       return true;
     } catch {
       return false;
+    }
+  }
+
+  #read(path: string): Uint8Array | undefined {
+    try {
+      return this.#files.read(path);
+    } catch (error) {
+      const why = messageOf(error);
+      throw new StateFileError(
+        `Cannot read the card's state ${path}: ${why}; check the path and rights`,
+      );
     }
   }
 
@@ -72,11 +91,16 @@ export class StateFile {
       case "not-a-card":
         return `${file}: it is no software card's file; name another file`;
       case "damaged":
-        return `${file}: it is cut or damaged; restore a copy, or delete it to make a new card`;
+        return `${file}: it is cut or damaged, and so is its spare; restore a copy, or delete it to make a new card`;
       case "newer":
         return `${file}: it has version ${damage.version}, newer than this program; update Sekisho`;
     }
   }
+}
+
+/** Where the second copy of a state lies. */
+export function spareOf(path: string): string {
+  return `${path}.spare`;
 }
 
 /**

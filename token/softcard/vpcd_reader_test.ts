@@ -10,10 +10,21 @@ import { SOFTCARD_ATR, VpcdReader } from "./vpcd_reader.ts";
 const VERSION = Uint8Array.of(0, 0xfd, 0, 0, 0);
 
 Deno.test("a reader that talks nonsense or hangs up is dialled again, and served", async () => {
-  const nonsense = fc.sample(fc.uint8Array({ minLength: 1, maxLength: 200 }), {
-    numRuns: 12,
-    seed: 1,
-  });
+  // Bare bytes; and messages, some of them commands and controls, cut off anywhere.
+  const message = fc.oneof(
+    fc.uint8Array({ maxLength: 300 }),
+    fc.constantFrom(0, 1, 2, 3, 4, 5, 255).map((control) => Uint8Array.of(control)),
+    fc.constantFrom("00a4040000", "0020008000", "00cb3fff055c035fc10200", "80").map((digits) =>
+      Uint8Array.fromHex(digits)
+    ),
+  );
+  const stream = fc.tuple(fc.array(message, { minLength: 1, maxLength: 6 }), fc.nat({ max: 20 }))
+    .map(([messages, cut]) => {
+      const whole = messages.flatMap((one) => [...frame(one)]);
+      return Uint8Array.from(whole.slice(0, Math.max(1, whole.length - cut)));
+    });
+  const anything = fc.oneof(fc.uint8Array({ minLength: 1, maxLength: 200 }), stream);
+  const nonsense = fc.sample(anything, { numRuns: 60, seed: 1 });
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { card, reader, served } = cardAt(listener.addr.port);
   reader.insert();

@@ -79,16 +79,24 @@ export class StoredValueClient {
     return decodeStatus(data) ?? fail("its status");
   }
 
-  /** Verifies the PIN: it is good for one debit above the limits, and for reading the log. */
-  async verify(pin: string): Promise<PursePinResult> {
+  /**
+   * Verifies the PIN, 4 to 8 ASCII digits that the caller wipes: it is good for one debit above the
+   * limits, and for reading the log.
+   */
+  async verify(pin: Uint8Array): Promise<PursePinResult> {
     const block = pursePinBlock(pin);
     if (block === undefined) return { outcome: "malformed" };
     return pinResult((await this.#pin(PURSE_ISO_INS.verify, block)).sw);
   }
 
-  async changePin(old: string, fresh: string): Promise<PursePinResult> {
+  /** Sets a new PIN by the old one; the caller wipes both. */
+  async changePin(old: Uint8Array, fresh: Uint8Array): Promise<PursePinResult> {
     const [first, second] = [pursePinBlock(old), pursePinBlock(fresh)];
-    if (first === undefined || second === undefined) return { outcome: "malformed" };
+    if (first === undefined || second === undefined) {
+      first?.fill(0);
+      second?.fill(0);
+      return { outcome: "malformed" };
+    }
     const both = concat(first, second);
     first.fill(0);
     second.fill(0);
@@ -115,7 +123,7 @@ export class StoredValueClient {
   }
 
   /** Asks for a new PIN in the place of one that is blocked or forgotten. */
-  askUnblock(pin: string): Promise<Question> {
+  askUnblock(pin: Uint8Array): Promise<Question> {
     const block = pursePinBlock(pin);
     if (block === undefined) {
       throw new PurseRefusedError("set the purse's PIN", SW.INCORRECT_DATA, "malformed");
@@ -169,7 +177,7 @@ export class StoredValueClient {
 
   /** Puts a purse on a card that has none: at the issuer's own reader, for keys cross it. */
   async install(
-    purse: Omit<Installation, "pin"> & { readonly pin?: string },
+    purse: Omit<Installation, "pin"> & { readonly pin?: Uint8Array },
   ): Promise<void> {
     const pin = purse.pin === undefined ? NO_PIN_BLOCK.slice() : pursePinBlock(purse.pin);
     if (pin === undefined) {

@@ -1,5 +1,5 @@
 /** What a purse refuses, in words. */
-import { CardGarbledError } from "../apdu/channel.ts";
+import { CardGarbledError, CardRefusedError } from "../apdu/channel.ts";
 import { formatStatus, SW } from "../apdu/status.ts";
 import { PURSE_SW } from "./wire.ts";
 
@@ -20,16 +20,13 @@ export type PurseRefusal =
   | "refused";
 
 /** The purse refused; `reason` says why, and the message what to do. */
-export class PurseRefusedError extends Error {
+export class PurseRefusedError extends CardRefusedError {
   override readonly name = "PurseRefusedError";
   readonly reason: PurseRefusal;
-  /** The status word. */
-  readonly sw: number;
 
   constructor(doing: string, sw: number, reason: PurseRefusal = reasonOf(sw)) {
-    super(`Cannot ${doing}: ${ADVICE[reason]}${reason === "refused" ? formatStatus(sw) : ""}`);
+    super(`Cannot ${doing}: ${ADVICE[reason]}${reason === "refused" ? formatStatus(sw) : ""}`, sw);
     this.reason = reason;
-    this.sw = sw;
   }
 }
 

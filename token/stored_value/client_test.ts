@@ -8,6 +8,7 @@ import { decide, isDone, newAccount } from "./load_issuer.ts";
 import type { Receipt } from "./receipt.ts";
 import {
   CARD_ID,
+  digits,
   LIMITS,
   MASTERS,
   newPurse,
@@ -121,8 +122,8 @@ Deno.test("PIN: above the limits, for one debit; small ones add up to a large on
   await client.debit(order(3_000, "A", 1));
   await client.debit(order(2_000, "A", 2));
   await refused("pin-needed", () => client.debit(order(1, "A", 3)));
-  assert.deepEqual(await client.verify("1111"), { outcome: "wrong", triesLeft: 2 });
-  assert.deepEqual(await client.verify("12"), { outcome: "malformed" });
+  assert.deepEqual(await client.verify(digits("1111")), { outcome: "wrong", triesLeft: 2 });
+  assert.deepEqual(await client.verify(digits("12")), { outcome: "malformed" });
   assert.deepEqual(await client.verify(PIN), { outcome: "ok" });
   await client.debit(order(15_000, "A", 3));
   await refused("pin-needed", () => client.debit(order(3_001, "A", 4)));
@@ -131,14 +132,14 @@ Deno.test("PIN: above the limits, for one debit; small ones add up to a large on
 
 Deno.test("a PIN of its own: changed, blocked, and unblocked by the issuer only", async () => {
   const { client } = await newPurse();
-  assert.deepEqual(await client.changePin(PIN, "13579"), { outcome: "ok" });
+  assert.deepEqual(await client.changePin(PIN, digits("13579")), { outcome: "ok" });
   for (const left of [2, 1]) {
     assert.deepEqual(await client.verify(PIN), { outcome: "wrong", triesLeft: left });
   }
-  assert.deepEqual(await client.changePin(PIN, "0000"), { outcome: "blocked" });
-  assert.deepEqual(await client.verify("13579"), { outcome: "blocked" });
+  assert.deepEqual(await client.changePin(PIN, digits("0000")), { outcome: "blocked" });
+  assert.deepEqual(await client.verify(digits("13579")), { outcome: "blocked" });
   assert.equal((await client.status())?.pinTries, 0);
-  const question = await client.askUnblock("4321");
+  const question = await client.askUnblock(digits("4321"));
   const account = newAccount({ currency: YEN, funds: 0 });
   assert.equal(decide(question, { masters: MASTERS, account }).outcome, "refused");
   const consent = decide(question, { masters: MASTERS, account, isAllowed: () => true });
@@ -146,7 +147,7 @@ Deno.test("a PIN of its own: changed, blocked, and unblocked by the issuer only"
   const word = await client.grant(PURPOSE.unblock, consent.mac);
   assert.ok(word instanceof Uint8Array && isDone(word, { question, masters: MASTERS }));
   assert.ok(!isDone(new Uint8Array(16), { question, masters: MASTERS }));
-  assert.deepEqual(await client.verify("4321"), { outcome: "ok" });
+  assert.deepEqual(await client.verify(digits("4321")), { outcome: "ok" });
 });
 
 Deno.test("without a PIN nothing above its limits is paid, and the log is open", async () => {

@@ -9,6 +9,7 @@ import { type CardAccount, decide, newAccount } from "./load_issuer.ts";
 import type { Receipt } from "./receipt.ts";
 import {
   type Cut,
+  digits,
   LIMITS,
   MASTERS,
   newPurse,
@@ -255,7 +256,7 @@ class World {
         return;
       }
       case "pin": {
-        const { outcome } = await client.verify(step.isRight ? PIN : "9999");
+        const { outcome } = await client.verify(step.isRight ? PIN : digits("9999"));
         assert.ok(step.isRight ? outcome !== "wrong" : outcome !== "ok");
         return;
       }

@@ -7,12 +7,15 @@ const SHORTEST = 4;
 /** What INSTALL brings for a purse without a PIN. */
 export const NO_PIN_BLOCK: Uint8Array = new Uint8Array(LENGTH.pin).fill(PADDING);
 
-/** A text of 4 to 8 digits as a block; `undefined` when it is none. The caller wipes the block. */
-export function pursePinBlock(text: string): Uint8Array | undefined {
-  if (!/^\d{4,8}$/.test(text)) return undefined;
+/**
+ * 4 to 8 ASCII digits as a block; `undefined` when they are none. Bytes, not a string: the caller
+ * wipes both.
+ */
+export function pursePinBlock(digits: Uint8Array): Uint8Array | undefined {
+  if (digits.length > LENGTH.pin) return undefined;
   const block = NO_PIN_BLOCK.slice();
-  block.set(new TextEncoder().encode(text));
-  return block;
+  block.set(digits);
+  return isPursePinBlock(block) ? block : undefined;
 }
 
 /** Whether 8 bytes are 4 to 8 digits and then nothing but padding. */

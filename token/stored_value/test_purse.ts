@@ -10,7 +10,7 @@ import type { DebitOrder, Limits } from "./wire.ts";
 /** Japanese yen. */
 export const YEN = 392;
 export const CARD_ID: Uint8Array = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
-export const PIN = "2468";
+export const PIN: Uint8Array = digits("2468");
 export const MASTERS: MasterKeys = {
   load: new Uint8Array(32).fill(1),
   settlement: new Uint8Array(32).fill(2),
@@ -80,7 +80,7 @@ export class PurseInProcess implements CardChannel {
 
 /** A card with a purse of this file's keys, selected. */
 export async function newPurse(
-  options: { pin?: string | undefined; limits?: Limits } = { pin: PIN },
+  options: { pin?: Uint8Array; limits?: Limits } = { pin: PIN },
 ): Promise<{ card: PurseInProcess; client: StoredValueClient }> {
   const card = new PurseInProcess();
   card.insert();
@@ -105,6 +105,11 @@ export function order(amount: number, party: string, reference: number): DebitOr
     reference: new Uint8Array(8).fill(reference),
     time: 1_800_000_000,
   };
+}
+
+/** A PIN as its ASCII digits. */
+export function digits(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
 }
 
 export function partyId(letter: string): Uint8Array {

@@ -17,6 +17,7 @@ import {
 } from "./wire.ts";
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
+const utf8 = (text: string) => new TextEncoder().encode(text);
 const four = fc.nat({ max: 0xffff_ffff });
 const two = fc.nat({ max: 0xffff });
 const limits = fc.record(
@@ -126,11 +127,11 @@ Deno.test("a receipt of an unknown kind is none", () => {
 
 Deno.test("PIN blocks: 4 to 8 digits, then only padding", () => {
   for (const pin of ["1234", "12345678"]) {
-    const block = pursePinBlock(pin);
+    const block = pursePinBlock(utf8(pin));
     assert.ok(block && isPursePinBlock(block), pin);
   }
   for (const pin of ["", "123", "123456789", "12a4", "１２３４"]) {
-    assert.equal(pursePinBlock(pin), undefined, pin);
+    assert.equal(pursePinBlock(utf8(pin)), undefined, pin);
   }
   assert.ok(!isPursePinBlock(NO_PIN_BLOCK));
   assert.ok(!isPursePinBlock(Uint8Array.from([0x31, 0x32, 0x33, 0x34, 0xff, 0x35, 0xff, 0xff])));

@@ -1,5 +1,6 @@
 /** Our tunnel with the kernel's WireGuard under it, and what happens where there is none. */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import type { DeviceStatus } from "../../tunnel/api.ts";
 import { Lab } from "../lab/lab.ts";
 import type { Machine } from "../lab/machine.ts";
@@ -80,6 +81,24 @@ kernelTest("deleted by others: it ends, and the guard leaves another of that nam
       return command.includes("sekisho-guard");
     });
   await until("the end of the guard", () => Promise.resolve(shells().length === 0));
+  assert.ok(await isThere(machine));
+});
+
+kernelTest("what was left behind goes, if it is WireGuard's", async () => {
+  await using lab = await Lab.open();
+  const machine = await lab.machine("a");
+  const program = fileURLToPath(import.meta.resolve("./kernel/leftover_program.ts"));
+  const remove = async () => {
+    const words = ["run", "-A", "--cached-only", "--no-check", program, "wg0"];
+    const { stdout, stderr } = await machine.run([Deno.execPath(), ...words]);
+    return stdout.trim() || stderr;
+  };
+  assert.equal(await remove(), "false");
+  await machine.sh("ip link add wg0 type wireguard");
+  assert.equal(await remove(), "true");
+  assert.equal(await isThere(machine), false);
+  await machine.sh("ip link add wg0 type veth peer name other0");
+  assert.equal(await remove(), "false");
   assert.ok(await isThere(machine));
 });
 

@@ -9,6 +9,7 @@ import {
   ourProcesses,
   OURS,
   pair,
+  twoMachines,
   until,
   WireguardEnd,
 } from "./wireguard.ts";
@@ -69,8 +70,22 @@ for (const { a: from, b: to } of COMBINATIONS) {
       await set(a, b, presharedKey);
       await set(b, a, presharedKey);
       const [before] = await a.show("latest-handshakes");
-      assert.ok(await a.ping("10.7.0.2", { count: 3 }));
-      assert.deepEqual(await a.show("latest-handshakes"), [before]);
+      const keepsSession = async (what: string) => {
+        assert.ok(await a.ping("10.7.0.2", { count: 3 }), what);
+        assert.deepEqual(await a.show("latest-handshakes"), [before], what);
+      };
+      await keepsSession("set");
+      // wg takes a key of zeros for none.
+      const removed = new Uint8Array(32).toBase64();
+      const others = { changed: (await a.machine.sh("wg genpsk")).trim(), removed };
+      for (const [what, key] of Object.entries(others)) {
+        await set(a, b, key);
+        await set(b, a, key);
+        await keepsSession(what);
+      }
+      await set(a, b, presharedKey);
+      await set(b, a, presharedKey);
+      await keepsSession("set again");
       assert.match(
         await a.machine.sh("wg show wg0 preshared-keys"),
         new RegExp(`\t${RegExp.escape(presharedKey)}\n`),
@@ -134,13 +149,48 @@ for (const { a: from, b: to } of COMBINATIONS) {
   });
 }
 
-labTest("ours and wireguard-go: MTU of 9000 and of 1280", async () => {
-  for (const mtu of [9000, 1280]) {
+/** What a UDP datagram carries over IPv4, less WireGuard's 32 bytes; and the least that IPv4 has. */
+const MOST_MTU = 65_475;
+const LEAST_MTU = 68;
+const MTUS = [
+  { mtu: 1280, b: "wireguard-go" },
+  { mtu: 9000, b: "wireguard-go" },
+  // The stock one takes none that are larger.
+  { mtu: 65_300, b: "wireguard-go" },
+  { mtu: MOST_MTU, b: "ours" },
+] as const;
+
+for (const { mtu, b: other } of MTUS) {
+  labTest(`ours and ${other}: an MTU of ${mtu}, in packets that fill it`, async () => {
     await using lab = await Lab.open();
-    const { a, b } = await pair(lab, { a: "ours", b: "wireguard-go", mtu });
+    const { a, b } = await pair(lab, { a: "ours", b: other, mtu });
     assert.ok(await a.ping("10.7.0.2", { count: 2, size: mtu - 28 }));
     assert.ok(await b.ping("fd07::1", { count: 2, size: mtu - 48 }));
+  });
+}
+
+labTest("ours and wireguard-go: the smallest MTU, whole packets and fragments", async () => {
+  await using lab = await Lab.open();
+  const machines = await twoMachines(lab);
+  const a = await WireguardEnd.start(machines.a, { implementation: "ours", mtu: LEAST_MTU });
+  const b = await WireguardEnd.start(machines.b, { implementation: "wireguard-go" });
+  await a.address("10.7.0.1/24");
+  await b.address("10.7.0.2/24");
+  await a.peer(b.keys, "endpoint 192.0.2.2:51820 allowed-ips 10.7.0.2/32");
+  await b.peer(a.keys, "allowed-ips 10.7.0.1/32");
+  for (const size of [0, 1, LEAST_MTU - 28, 500]) {
+    assert.ok(await a.ping("10.7.0.2", { size }), `${size} bytes`);
   }
+});
+
+labTest("a packet larger than UDP carries is dropped, and the tunnel goes on", async () => {
+  await using lab = await Lab.open();
+  const { a, b } = await pair(lab, { a: "ours", b: "ours", mtu: 65_535 });
+  assert.ok(await a.ping("10.7.0.2", { size: 60_000 }));
+  const words = ["ping", "-c", "2", "-i", "0.1", "-W", "1", "-M", "do", "-s", "65507", "10.7.0.2"];
+  assert.notEqual((await a.machine.run(words)).code, 0);
+  assert.ok(await a.ping("10.7.0.2", { count: 2, size: 60_000 }));
+  assert.ok(await b.ping("10.7.0.1", { count: 2 }));
 });
 
 labTest("garbage, truncated and oversized datagrams change nothing", async () => {

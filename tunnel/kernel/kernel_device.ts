@@ -70,6 +70,25 @@ export class KernelDevice {
     }
   }
 
+  /**
+   * Deletes an interface of this name and of WireGuard's kind that nobody guarded any more, and with
+   * it its keys; one of another kind stays. False if there was none, or the kernel has no WireGuard.
+   */
+  static removeLeftover(ifname: string): boolean {
+    const device = new KernelDevice(ifname);
+    try {
+      device.#family = device.#findFamily();
+      device.status();
+      device.#deleteLink();
+      return true;
+    } catch (error) {
+      if (error instanceof NetlinkError) return false;
+      throw error;
+    } finally {
+      device.#release();
+    }
+  }
+
   /** @throws {NetlinkError} */
   set(change: KernelChange): void {
     this.#mustBeOpen();

@@ -67,13 +67,17 @@ export async function startKernelTunnel(
       refused: error.errno === EOPNOTSUPP ? "this kernel has no WireGuard" : error.message,
     };
   }
+  // Before any key is in the kernel.
+  const guard = await Guard.start(ifname, libc.if_nametoindex(cString(ifname))).catch((error) => {
+    device.close();
+    throw error;
+  });
+  const tunnel = new KernelTunnel(device, { guard, options });
   try {
-    const guard = await Guard.start(ifname, libc.if_nametoindex(cString(ifname)));
-    const tunnel = new KernelTunnel(device, { guard, options });
     tunnel.begin(change);
     return tunnel;
   } catch (error) {
-    device.close();
+    tunnel.eraseNow();
     throw error instanceof NetlinkError ? configError(error) : error;
   }
 }

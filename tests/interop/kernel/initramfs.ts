@@ -2,9 +2,11 @@
 
 /** What a Debian kernel has as modules, and the guest needs; what they need comes with them. */
 const MODULES = [
-  ...["virtio_pci", "9pnet_virtio", "9p", "tun", "veth", "wireguard"],
-  ...["crc32c_generic", "nft_chain_nat", "nft_masq", "nft_ct"],
+  ...["virtio_pci", "9pnet_virtio", "9p", "tun", "veth", "bridge", "wireguard"],
+  ...["crc32c_generic", "nf_conntrack_netlink", "nf_log_syslog"],
 ];
+/** All of these besides: any rule may need one, and the guest can't load what is asked for later. */
+const RULES = /^nft_/;
 const EXECUTABLE = 0o100755;
 const FOLDER = 0o040755;
 
@@ -99,7 +101,8 @@ function withDependencies(wanted: readonly string[], modules: string): string[] 
     for (const needed of dependenciesOf(path)) add(needed);
     order.push(path);
   };
-  for (const name of wanted) add(name);
+  const rules = [...paths.keys()].filter((name) => RULES.test(name)).sort();
+  for (const name of [...wanted, ...rules]) add(name);
   return order;
 }
 

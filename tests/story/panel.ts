@@ -39,6 +39,17 @@ export class Administrator {
     return (await this.#read("journal") as { entries: JournalEntry[] }).entries;
   }
 
+  /** Asks for a change; what was answered. */
+  async post(what: string): Promise<unknown> {
+    const origin = originOf(this.#box);
+    const { status, text } = await this.#terminal.do("open", {
+      ...{ url: `${origin}/api/v1/${what}`, ca: this.#box.authority, method: "POST" },
+      headers: { cookie: this.#cookie, origin },
+    });
+    assert.equal(status, 200, text);
+    return JSON.parse(text);
+  }
+
   async #read(what: "status" | "journal"): Promise<unknown> {
     const { status, text } = await this.#terminal.do("open", {
       url: `${originOf(this.#box)}/api/v1/${what}`,

@@ -124,7 +124,9 @@ export class ApduPolicy {
     const groups = this.#options.allow.map((name): Readonly<Record<number, string>> =>
       GROUPS[name]
     );
-    const piv = this.#isSelected(PIV_AID_RID) ? PIV_USING : {};
+    // Cards whose application of default is PIV are used without selecting it.
+    const isPiv = this.#selected === undefined || this.#isSelected(PIV_AID_RID);
+    const piv = isPiv ? PIV_USING : {};
     return Object.assign({}, READING, piv, ...groups);
   }
 

@@ -58,11 +58,13 @@ Deno.test("policy: what terminals may say to a PIV card", () => {
 
 Deno.test("policy: an application's own instructions, only while it is selected", () => {
   const policy = new ApduPolicy(OPTIONS);
-  assert.equal(said(policy, apdu(0, 0x87, 0x11, 0x9a, [1])), "6d00", "PIV isn't selected");
+  assert.equal(said(policy, apdu(0, 0x87, 0x11, 0x9a, [1])), "forward", "PIV may be the default");
+  assert.equal(said(policy, apdu(0, 0x87, 0x11, 0x9d, [1])), "6985");
   assert.equal(said(policy, apdu(0x80, 0x50)), "6e00");
   policy.answered(select(WALLET), 0x6a82);
   assert.equal(said(policy, apdu(0x80, 0x50)), "6e00", "it wasn't found");
   policy.answered(select(WALLET), SW.OK);
+  assert.equal(said(policy, apdu(0, 0x87, 0x11, 0x9a, [1])), "6d00", "PIV isn't selected");
   assert.equal(said(policy, apdu(0x80, 0x50)), "forward");
   assert.equal(said(policy, apdu(0x80, 0x51)), "6d00");
   policy.reset();

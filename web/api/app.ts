@@ -80,5 +80,9 @@ export function apiApp(view: GatewayView, options: ApiOptions): Hono<PeerEnv> {
     await view.lock(`administrator at ${peerAddress(c)}`);
     return c.json({ session: view.session() });
   });
+  app.post("/api/v1/share/revoke", (c) => {
+    const wasHeld = view.leases.revoke(`administrator at ${peerAddress(c)}`);
+    return c.json({ revoked: wasHeld });
+  });
   return app;
 }

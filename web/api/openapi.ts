@@ -49,11 +49,22 @@ export function openapi(version: string): Record<string, unknown> {
       },
       "/api/v1/events": {
         get: {
-          summary: "Server-sent events: status (once a second), session, journal, signed-out",
+          summary:
+            "Server-sent events: status (once a second), session, share, journal, signed-out",
           responses: {
             200: { description: "A stream", content: { "text/event-stream": {} } },
             401: REFUSED,
             503: { description: "Too many listeners; see Retry-After" },
+          },
+        },
+      },
+      "/api/v1/share/revoke": {
+        post: {
+          summary: "Takes the shared card from whoever has it; Origin must be our own",
+          responses: {
+            200: json("Whether anybody had it", object({ revoked: { type: "boolean" } })),
+            401: REFUSED,
+            403: { description: "Origin is missing or foreign" },
           },
         },
       },
@@ -80,6 +91,13 @@ const TIME: Schema = { type: "integer", description: "Unix milliseconds" };
 const REFUSED = { description: "Not signed in" };
 
 const SECURITY = { session: { type: "apiKey", in: "cookie", name: "__Host-session" } };
+
+const PERSON: Readonly<Record<string, Schema>> = {
+  terminal: STRING,
+  label: STRING,
+  way: { enum: ["reader", "program"] },
+  since: TIME,
+};
 
 const SCHEMAS: Readonly<Record<string, Schema>> = {
   Session: {
@@ -126,6 +144,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
       receivedBytes: INTEGER,
     }, ["address", "mac", "name", "sentBytes", "receivedBytes"])),
     tunnel: ref("Tunnel"),
+    share: ref("Share"),
     drops: { type: "object", additionalProperties: INTEGER },
     warnings: list(STRING),
   }, [
@@ -139,6 +158,16 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     "drops",
     "warnings",
   ]),
+  Share: object({
+    open: { type: "boolean" },
+    idleMs: INTEGER,
+    hardMs: INTEGER,
+    holder: object({ ...PERSON, until: TIME }),
+    waiting: list(object(PERSON)),
+    waitingInAll: INTEGER,
+    atr: STRING,
+    pin: object({ engine: STRING, publicKey: STRING }),
+  }, ["open", "idleMs", "hardMs", "waiting", "waitingInAll"]),
   Tunnel: object({
     interface: STRING,
     endpoint: STRING,

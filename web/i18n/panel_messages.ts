@@ -1,4 +1,10 @@
-import type { JournalLevel, ReaderView, SessionPhase, TunnelView } from "../../gateway/view.ts";
+import type {
+  JournalLevel,
+  ReaderView,
+  SessionPhase,
+  SharePerson,
+  TunnelView,
+} from "../../gateway/view.ts";
 
 /** Everything that the panel says. Sizes, times and rates are formatted before. */
 export interface PanelMessages {
@@ -62,6 +68,20 @@ export interface PanelMessages {
     readonly received: string;
     readonly total: string;
     readonly chart: string;
+  };
+  readonly share: {
+    readonly title: string;
+    readonly closed: string;
+    readonly free: string;
+    readonly holder: string;
+    readonly since: string;
+    readonly until: string;
+    readonly way: Readonly<Record<SharePerson["way"], string>>;
+    readonly waiting: string;
+    readonly more: (count: number) => string;
+    readonly limits: (idle: number, hard: number) => string;
+    readonly revoke: string;
+    readonly revokeFailed: string;
   };
   readonly terminals: {
     readonly title: string;

@@ -83,6 +83,18 @@ export const portalEn: PortalMessages = {
     unreachable: "The gateway does not answer. Check this device's connection and try again.",
     tooLong: "A PIN has at most 64 characters.",
   },
+  share: {
+    busy: (holder, since) => `The card reader is busy: ${holder} has used the card since ${since}.`,
+    mine: (until) => `This device uses the card now, until ${until} at the latest.`,
+    place: (place) =>
+      place === 1
+        ? "This device is next. Wait, or give up."
+        : `This device is number ${place} in line. Wait, or give up.`,
+    waiting: (count) =>
+      count === 1 ? "1 device waits for the card." : `${count} devices wait for the card.`,
+    giveUp: "Give up waiting",
+    giveBack: "Give the card back",
+  },
   speech: { on: "Read aloud", off: "Stop reading aloud" },
   language: "Language",
   offline: "Connection to the gateway lost. Trying again…",

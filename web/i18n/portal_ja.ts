@@ -89,6 +89,17 @@ export const portalJa: PortalMessages = {
     unreachable: "ゲートウェイが応答しません。この端末の接続を確かめて、やり直してください。",
     tooLong: "PIN は 64 文字までです。",
   },
+  share: {
+    busy: (holder, since) => `カードリーダーは使用中です。${holder} が ${since} から使っています。`,
+    mine: (until) => `この端末がカードを使っています。最長で ${until} までです。`,
+    place: (place) =>
+      place === 1
+        ? "次がこの端末の番です。お待ちになるか、取りやめてください。"
+        : `この端末は ${place} 番目です。お待ちになるか、取りやめてください。`,
+    waiting: (count) => `${count} 台の端末がカードを待っています。`,
+    giveUp: "待つのをやめる",
+    giveBack: "カードを返す",
+  },
   speech: { on: "読み上げる", off: "読み上げを止める" },
   language: "言語",
   offline: "ゲートウェイとの接続が切れました。再接続しています…",

@@ -48,6 +48,15 @@ export interface PortalMessages {
     readonly unreachable: string;
     readonly tooLong: string;
   };
+  /** The shared card: who has it, and who waits. */
+  readonly share: {
+    readonly busy: (holder: string, since: string) => string;
+    readonly mine: (until: string) => string;
+    readonly place: (place: number) => string;
+    readonly waiting: (count: number) => string;
+    readonly giveUp: string;
+    readonly giveBack: string;
+  };
   readonly speech: { readonly on: string; readonly off: string };
   readonly language: string;
   readonly offline: string;

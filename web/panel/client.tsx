@@ -5,6 +5,7 @@ import type {
   JournalEntry,
   JournalLevel,
   SessionPhase,
+  ShareView,
 } from "../../gateway/view.ts";
 import { byId, embeddedState, pageLanguage } from "../shared/embedded_state.ts";
 import { mount } from "../shared/mount.tsx";
@@ -65,6 +66,7 @@ const RANK: Readonly<Record<JournalLevel, number>> = { info: 0, warning: 1, erro
 const events = new EventSource("/api/v1/events");
 follow<GatewayStatus>("status", onStatus);
 follow<SessionPhase>("session", onSession);
+follow<ShareView>("share", onShare);
 follow<JournalEntry>("journal", onJournal);
 follow("signed-out", () => location.assign("/sign-in?ended"));
 events.addEventListener("error", () => {
@@ -93,6 +95,9 @@ root.addEventListener("click", (event) => {
     case "end":
       void endSession();
       break;
+    case "revoke":
+      void revokeLease();
+      break;
     case "older":
       void loadJournal(screen.journal.level, screen.journal.next);
       break;
@@ -119,6 +124,20 @@ async function endSession(): Promise<void> {
   } catch {
     update({ ending: "failed" });
   }
+}
+
+async function revokeLease(): Promise<void> {
+  update({ revoking: "running" });
+  try {
+    const response = await fetch("/api/v1/share/revoke", { method: "POST" });
+    update({ revoking: response.ok ? "no" : "failed" });
+  } catch {
+    update({ revoking: "failed" });
+  }
+}
+
+function onShare(share: ShareView): void {
+  update({ status: { ...screen.status, share } });
 }
 
 async function loadJournal(level: JournalLevel, before: number | undefined): Promise<void> {

@@ -25,6 +25,8 @@ export interface PanelScreen {
   readonly live: boolean | undefined;
   /** Ending the session is asked for first. */
   readonly ending: "no" | "asked" | "running" | "failed";
+  /** Taking the shared card from whoever has it. */
+  readonly revoking: "no" | "running" | "failed";
   readonly ruleset: { readonly text: string } | "failed" | undefined;
 }
 
@@ -36,6 +38,7 @@ export function firstScreen(state: PanelState): PanelScreen {
     journal: { entries: state.journal.entries, next: state.journal.next, level: "info" },
     live: undefined,
     ending: "no",
+    revoking: "no",
     ruleset: undefined,
   };
 }

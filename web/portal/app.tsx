@@ -1,4 +1,4 @@
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { GatewayView } from "../../gateway/view.ts";
 import { type Language, PORTAL_MESSAGES } from "../i18n/messages.ts";
@@ -12,6 +12,8 @@ import { hostName, ownOrigin } from "../shared/own_origin.ts";
 import { peerAddress, type PeerEnv } from "../shared/peer.ts";
 import { securityHeaders } from "../shared/security_headers.ts";
 import { eventStream, type ListenerBudget } from "../shared/sse.ts";
+import { cardApp } from "../card/app.ts";
+import { leaseSocket } from "../card/socket.ts";
 import { captiveState } from "./captive.ts";
 import { CALM, PortalCard } from "./card.tsx";
 import { MAX_SEALED_PIN_BODY, sealedPinSchema } from "./sealed_pin.ts";
@@ -35,32 +37,48 @@ export interface PortalOptions {
 export function portalApp(view: GatewayView, options: PortalOptions): Hono<PeerEnv> {
   const app = new Hono<PeerEnv>();
   const gateway = view.status().name;
-  const state = (session = view.session()): PortalState => portalState(view, { session, gateway });
+  const state = (session = view.session(), terminal?: string): PortalState =>
+    portalState(view, { session, gateway, terminal });
+  /** The terminal that asks, where the card is shared. */
+  const terminalOf = async (c: Context<PeerEnv>): Promise<string | undefined> =>
+    view.share() === undefined ? undefined : (await view.leases.terminalAt(peerAddress(c)))?.key;
 
+  const hosts = [new URL(options.portalUrl).host, ...(options.names ?? [])].map(hostName);
+  const sameOrigin = ownOrigin({ scheme: "https", hosts });
+  // An upgraded connection has no headers to add to any more.
+  app.get("/api/v1/card/socket", sameOrigin, (c) =>
+    leaseSocket(view, c.req.raw, {
+      address: peerAddress(c),
+      budget: options.budget,
+      signal: options.signal,
+    }));
   app.use(securityHeaders({ hsts: options.hsts ?? false }));
   app.use(hearOut());
-  const hosts = [new URL(options.portalUrl).host, ...(options.names ?? [])].map(hostName);
-  app.use(ownOrigin({ scheme: "https", hosts }));
+  app.use(sameOrigin);
 
-  app.get("/", (c) => {
+  app.get("/", async (c) => {
     const language = chooseLanguage(c);
-    return c.html(<PortalPage state={state()} language={language} assets={options.assets} />);
+    const now = state(view.session(), await terminalOf(c));
+    return c.html(<PortalPage state={now} language={language} assets={options.assets} />);
   });
 
-  app.get("/api/portal", (c) => c.json(state()));
+  app.get("/api/portal", async (c) => c.json(state(view.session(), await terminalOf(c))));
 
-  app.get("/api/events", (c) =>
-    eventStream((sink) => {
-      sink.send("session", state());
+  app.get("/api/events", async (c) => {
+    const terminal = await terminalOf(c);
+    return eventStream((sink) => {
+      sink.send("session", state(view.session(), terminal));
       return view.subscribe((event) => {
-        if (event.type === "session") sink.send("session", state(event.session));
+        if (event.type === "session") sink.send("session", state(event.session, terminal));
+        if (event.type === "share") sink.send("session", state(view.session(), terminal));
       });
     }, {
       method: c.req.method,
       budget: options.budget,
       address: peerAddress(c),
       signal: options.signal,
-    }));
+    });
+  });
 
   app.post(
     "/api/pin",
@@ -75,6 +93,7 @@ export function portalApp(view: GatewayView, options: PortalOptions): Hono<PeerE
     },
   );
 
+  app.route("/api/v1/card", cardApp(view));
   app.get("/captive-portal/api", () => captiveState(view, options.portalUrl));
   app.route("/assets", options.assets.app());
 

@@ -1,7 +1,7 @@
 import { type Language, PORTAL_MESSAGES } from "../i18n/messages.ts";
-import { type PhaseNotice, phaseNotice } from "./notice.ts";
+import { type PhaseNotice, phaseNotice, shareNotice } from "./notice.ts";
 import { PhaseIcon } from "./phase_icon.tsx";
-import type { PortalState } from "./state.ts";
+import type { PortalShare, PortalState } from "./state.ts";
 
 /** What the page knows beside the gateway's state; the server always renders the calm one. */
 export interface LocalState {
@@ -30,6 +30,7 @@ export function PortalCard(
         <Alert notice={notice} local={local} offlineText={messages.offline} />
       </div>
       {notice.asksPin ? <PinForm local={local} language={language} /> : null}
+      {state.share === undefined ? null : <ShareNote share={state.share} language={language} />}
     </section>
   );
 }
@@ -43,6 +44,19 @@ function Alert(props: { notice: PhaseNotice; local: LocalState; offlineText: str
     ? props.offlineText
     : props.local.outcome ?? props.notice.alert ?? "";
   return <p class={text === "" ? "alert empty" : "alert"} id="alert">{text}</p>;
+}
+
+/** Who has the shared card, where this terminal stands, and the way out of the queue. */
+function ShareNote(props: { share: PortalShare; language: Language }) {
+  const said = shareNotice(props.share, props.language);
+  return (
+    <div class="share" role="status" aria-live="polite" aria-atomic="true" id="share">
+      {said.lines.map((line) => <Line key={line} text={line} />)}
+      {said.button === undefined
+        ? null
+        : <button type="button" class="quiet" data-action="give-up">{said.button}</button>}
+    </div>
+  );
 }
 
 function PinForm(props: { local: LocalState; language: Language }) {

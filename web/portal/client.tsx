@@ -4,7 +4,7 @@ import { byId, embeddedState, pageLanguage } from "../shared/embedded_state.ts";
 import { mount } from "../shared/mount.tsx";
 import { CALM, type LocalState, PortalCard } from "./card.tsx";
 import { enterPin, PinTooLong } from "./enter_pin.ts";
-import { phaseNotice } from "./notice.ts";
+import { phaseNotice, shareNotice } from "./notice.ts";
 import { Speaker } from "./speaker.ts";
 import type { PortalState } from "./state.ts";
 
@@ -36,7 +36,9 @@ function update(next: { state?: PortalState; local?: Partial<LocalState> }): voi
 
 function speak(): void {
   const notice = phaseNotice(state, language);
-  speaker.say([notice.title, ...notice.lines, local.outcome ?? notice.alert ?? ""].join(" "));
+  const share = state.share === undefined ? [] : shareNotice(state.share, language).lines;
+  const alert = local.outcome ?? notice.alert ?? "";
+  speaker.say([notice.title, ...notice.lines, alert, ...share].join(" "));
 }
 
 function pinField(): HTMLInputElement | null {
@@ -50,6 +52,14 @@ function focusPin(): void {
 root.addEventListener("submit", (event) => {
   event.preventDefault();
   void submit();
+});
+
+root.addEventListener("click", (event) => {
+  const button = event.target instanceof Element && event.target.closest("[data-action=give-up]");
+  if (!(button instanceof HTMLButtonElement)) return;
+  button.disabled = true;
+  const again = () => button.disabled = false;
+  fetch("/api/v1/card/give-up", { method: "POST" }).then(again, again);
 });
 
 async function submit(): Promise<void> {

@@ -1,7 +1,8 @@
 /** What to say in each phase of the session. @core */
 import type { SessionPhase } from "../../gateway/view.ts";
 import { type Language, PORTAL_MESSAGES } from "../i18n/messages.ts";
-import { formatDay } from "../shared/format.ts";
+import { formatDay, formatTime } from "../shared/format.ts";
+import type { PortalShare } from "./state.ts";
 
 /** How urgent a notice is, for colour and for screen readers. */
 export type Tone = "idle" | "busy" | "ask" | "good" | "bad";
@@ -61,6 +62,25 @@ export function phaseNotice(session: SessionPhase, language: Language): PhaseNot
     default:
       return session satisfies never;
   }
+}
+
+/** What to say of the shared card, and the words on the button that ends this terminal's part. */
+export function shareNotice(
+  { holder, place, waiting }: PortalShare,
+  language: Language,
+): { readonly lines: readonly string[]; readonly button?: string } {
+  const m = PORTAL_MESSAGES[language].share;
+  if (holder?.mine) {
+    const others = waiting === 0 ? [] : [m.waiting(waiting)];
+    return { lines: [m.mine(formatTime(holder.until, language)), ...others], button: m.giveBack };
+  }
+  const busy = holder === undefined
+    ? []
+    : [m.busy(holder.label, formatTime(holder.since, language))];
+  if (place === undefined) {
+    return { lines: [...busy, ...(waiting === 0 ? [] : [m.waiting(waiting)])] };
+  }
+  return { lines: [...busy, m.place(place)], button: m.giveUp };
 }
 
 function pinNotice(

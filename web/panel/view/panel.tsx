@@ -8,6 +8,7 @@ import { Facts } from "./parts.tsx";
 import { ReadersCard } from "./readers_card.tsx";
 import { RulesetCard } from "./ruleset_card.tsx";
 import { SessionCard } from "./session_card.tsx";
+import { ShareCard } from "./share_card.tsx";
 import { TerminalsCard } from "./terminals_card.tsx";
 import { TunnelCard } from "./tunnel_card.tsx";
 
@@ -35,6 +36,7 @@ export function Panel(props: { screen: PanelScreen; language: Language }) {
         <div class="main">
           <SessionCard {...part} />
           <TunnelCard {...part} />
+          <ShareCard {...part} />
           <TerminalsCard {...part} />
           <JournalCard {...part} />
         </div>

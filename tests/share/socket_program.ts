@@ -1,0 +1,21 @@
+/** A program at a terminal: takes a lease over a socket, sends commands, prints all that is said. */
+const [url = "", ...commands] = Deno.args;
+const socket = new WebSocket(url);
+const next = () => {
+  const apdu = commands.shift();
+  if (apdu === undefined) return socket.close();
+  socket.send(JSON.stringify({ type: "command", apdu }));
+  // A second one at once is one too many; the answer to it is a fault.
+  if (commands.length === 0) socket.send(JSON.stringify({ type: "command", apdu }));
+};
+socket.onmessage = ({ data }) => {
+  console.log(data);
+  const message = JSON.parse(data);
+  if (message.type === "lease" && message.lease.state === "granted") next();
+  if (message.type === "response") next();
+};
+socket.onerror = (event) => {
+  console.log(JSON.stringify({ type: "error", why: (event as ErrorEvent).message }));
+};
+await new Promise((resolve) => socket.onclose = resolve);
+Deno.exit(0);

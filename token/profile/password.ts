@@ -1,7 +1,6 @@
 /** Sealing to a password: age's own `scrypt` stanza, which the stock tool opens, with a bound. */
-import { randomBytes } from "node:crypto";
+import { randomBytes, scrypt } from "node:crypto";
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
-import { scrypt } from "@noble/hashes/scrypt.js";
 import { Stanza as AgeStanza } from "age-encryption";
 import { concat } from "../apdu/tlv.ts";
 import { type FileKeyRecipient, StanzaError } from "./container.ts";
@@ -21,9 +20,9 @@ export function passwordRecipient(
 ): FileKeyRecipient {
   const logN = options.workFactor ?? WORK_FACTOR;
   return {
-    wrapFileKey(fileKey) {
+    async wrapFileKey(fileKey) {
       const salt = new Uint8Array(randomBytes(16));
-      const key = derive(password, { salt, logN });
+      const key = await derive(password, { salt, logN });
       const body = chacha20poly1305(key, NONCE).encrypt(fileKey);
       key.fill(0);
       return [new AgeStanza(["scrypt", salt.toBase64({ omitPadding: true }), String(logN)], body)];
@@ -34,7 +33,6 @@ export function passwordRecipient(
 /** Opens with a password; a wrong one finds no key. */
 export function passwordIdentity(password: Uint8Array): FileKeyIdentity {
   return {
-    // deno-lint-ignore require-await
     async unwrapFileKey(stanzas) {
       const own = stanzas.find((stanza) => stanza.args[0] === "scrypt");
       if (own === undefined) return null;
@@ -46,7 +44,7 @@ export function passwordIdentity(password: Uint8Array): FileKeyIdentity {
       const isWhole = stanzas.length === 1 && own.args.length === 3 && own.body.length === 32 &&
         /^[A-Za-z0-9+/]{22}$/.test(saltText);
       if (!isWhole) throw new StanzaError("Cannot open: the stanza for a password is malformed");
-      const key = derive(password, { salt: Uint8Array.fromBase64(saltText), logN });
+      const key = await derive(password, { salt: Uint8Array.fromBase64(saltText), logN });
       try {
         return chacha20poly1305(key, NONCE).decrypt(own.body);
       } catch {
@@ -58,6 +56,17 @@ export function passwordIdentity(password: Uint8Array): FileKeyIdentity {
   };
 }
 
-function derive(password: Uint8Array, cost: { salt: Uint8Array; logN: number }): Uint8Array {
-  return scrypt(password, concat(LABEL, cost.salt), { N: 2 ** cost.logN, r: 8, p: 1, dkLen: 32 });
+/** On a thread of its own: whoever waits for it still sees a card or a stick go. */
+function derive(
+  password: Uint8Array,
+  { salt, logN }: { salt: Uint8Array; logN: number },
+): Promise<Uint8Array> {
+  const cost = { N: 2 ** logN, r: 8, p: 1, maxmem: 2 ** (HIGHEST_WORK_FACTOR + 11) };
+  return new Promise((resolve, reject) => {
+    scrypt(password, concat(LABEL, salt), 32, cost, (error, key) => {
+      if (error !== null) return reject(error);
+      resolve(Uint8Array.from(key));
+      key.fill(0);
+    });
+  });
 }

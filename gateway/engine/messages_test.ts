@@ -41,3 +41,19 @@ Deno.test("messages: any line is read or refused without a throw", () => {
     parseFromEngine(line);
   }));
 });
+
+Deno.test("messages: an engine hears of a revocation, or nothing: it is never left out", () => {
+  const known = { type: "generation", highest: 3, revoked: true };
+  assert.deepEqual(parseToEngine(JSON.stringify(known)), known);
+  assert.equal(parseToEngine(JSON.stringify({ type: "generation", highest: 3 })), undefined);
+  const asked = {
+    type: "generation-asked",
+    cardId: "c",
+    profileId: "p",
+    generation: 3,
+    issuer: "A",
+  };
+  assert.deepEqual(parseFromEngine(JSON.stringify(asked)), asked);
+  const { profileId: _left, ...short } = asked;
+  assert.equal(parseFromEngine(JSON.stringify(short)), undefined);
+});

@@ -1,17 +1,20 @@
 /**
- * What a packet and a handshake cost the core of a hub with 10, 1,000 and 10,000 peers, all of them
- * active and taking turns, which is the worst order for every cache. No network: only the core and
- * libcrypto. `deno run -A bench/cost_by_peers.ts`
+ * What a packet and a handshake cost the core of a hub with 1 to 10,000 peers, all of them active and
+ * taking turns, which is the worst order for every cache: CPU time of the process, so with the
+ * garbage collector's threads. No network: only the core and libcrypto. Ends with one JSON line:
+ * `ours` is a received packet with the most peers, `peer` the same with one.
+ * `deno run -A bench/cost_by_peers.ts`
  */
+import { cpuUsage } from "node:process";
 import type { Crypto } from "../tunnel/protocol/crypto.ts";
 import { Device } from "../tunnel/protocol/device.ts";
 import { type Endpoint, endpointOf } from "../tunnel/protocol/endpoint.ts";
 import { KeyPool } from "../tunnel/protocol/key_pool.ts";
 import { nativeCrypto } from "../tunnel/protocol/native.ts";
 import type { Outside } from "../tunnel/protocol/outside.ts";
-import { median } from "./lib/statistics.ts";
+import { round } from "./lib/compare.ts";
 
-const PEERS = [10, 1000, 10_000];
+const PEERS = [1, 10, 100, 1000, 10_000];
 const PACKETS = 20_000;
 /** Enough for a figure of the handshake, where peers are few. */
 const HANDSHAKES = 500;
@@ -100,12 +103,43 @@ class End implements Outside {
   }
 }
 
-for (const peers of PEERS) {
-  const { handshake, received, sent, missing } = measure(peers);
-  if (missing > 0) throw new Error(`Cannot trust this run: ${missing} packets did not arrive`);
-  const [a, b, c] = [handshake, received, sent].map((us) => us.toFixed(2));
-  console.log(`${peers} peers: handshake ${a} us, packet received ${b} us, packet sent ${c} us`);
+interface Costs {
+  readonly handshake: number;
+  readonly received: number;
+  readonly sent: number;
 }
+
+const costs = new Map<number, Costs>();
+// The first run warms everything up, and isn't kept.
+measure(10);
+console.log("   peers   handshake   packet received   packet sent   (us of CPU)");
+for (const peers of PEERS) {
+  const { missing, ...cost } = measure(peers);
+  if (missing > 0) throw new Error(`Cannot trust this run: ${missing} packets did not arrive`);
+  costs.set(peers, cost);
+  const columns = [
+    `${peers}`.padStart(8),
+    cost.handshake.toFixed(1).padStart(12),
+    cost.received.toFixed(2).padStart(18),
+    cost.sent.toFixed(2).padStart(14),
+  ];
+  console.log(columns.join(""));
+}
+const received = (peers: number | undefined) => costs.get(peers ?? 0)?.received ?? NaN;
+console.log(JSON.stringify({
+  name: "a received packet, cost with 10,000 peers against one",
+  ours: round(received(PEERS.at(-1))),
+  peer: round(received(PEERS[0])),
+  ratio: round(received(PEERS.at(-1)) / received(PEERS[0])),
+  unit: "us of CPU",
+  peerVersion: "ours with one peer",
+  more: Object.fromEntries(
+    [...costs].map(([peers, { handshake, received, sent }]) => [
+      peers,
+      { handshake: round(handshake), received: round(received), sent: round(sent) },
+    ]),
+  ),
+}));
 
 function measure(peers: number) {
   const arena = new Uint8Array(65536);
@@ -117,12 +151,13 @@ function measure(peers: number) {
   );
   introduce(hub, clients);
   let now = 0;
-  const times: number[] = [];
-  for (let round = 0; round < Math.max(2, HANDSHAKES / peers); round++) {
+  let spent = 0;
+  const rounds = Math.max(2, Math.ceil(HANDSHAKES / peers));
+  for (let round = 0; round < rounds; round++) {
     now += STEP_MS;
     for (const client of clients) {
       client.device.rekey(now);
-      times.push(timed(() => hub.take(client.sent, client.endpoint, now)));
+      spent += timed(() => hub.take(client.sent, client.endpoint, now));
       client.take(hub.sent, hub.endpoint, now);
       hub.take(client.sent, client.endpoint, now);
     }
@@ -135,11 +170,11 @@ function measure(peers: number) {
       for (let count = 0; count < PACKETS; count++) {
         hub.send(answers[count % peers] ?? new Uint8Array(0), now);
       }
-    }) * 1000 / PACKETS
+    }) / PACKETS
   );
   const drops = hub.device.drops;
   const missing = drops.authentication + drops.notAllowed + drops.noRoute + drops.handshakeRefused;
-  return { handshake: median(times) * 1000, received, sent, missing };
+  return { handshake: spent / (rounds * peers), received, sent, missing };
 }
 
 function receive(hub: End, { clients, now }: { clients: readonly End[]; now: number }): number {
@@ -162,7 +197,7 @@ function receive(hub: End, { clients, now }: { clients: readonly End[]; now: num
   if (hub.delivered - before !== waiting.length) {
     throw new Error("Cannot trust this run: packets did not arrive");
   }
-  return took * 1000 / waiting.length;
+  return took / waiting.length;
 }
 
 function introduce(hub: End, clients: readonly End[]): void {
@@ -189,10 +224,12 @@ function ipPacket(source: number, destination: number): Uint8Array {
   return packet;
 }
 
+/** Microseconds of CPU. */
 function timed(action: () => void): number {
-  const before = performance.now();
+  const before = cpuUsage();
   action();
-  return performance.now() - before;
+  const { user, system } = cpuUsage(before);
+  return user + system;
 }
 
 /** Others share this machine: the least disturbed of three. */

@@ -21,7 +21,6 @@ const RUNS = [
   { file: "kernel_test.ts", filter: "/./" },
   { file: "wireguard_go_test.ts", filter: "/kernel/" },
   { file: "paths_test.ts", filter: "/kernel/" },
-  { file: "../e2e/kernel_carrier_test.ts", filter: "/./" },
 ];
 
 for (const { file, filter } of RUNS) {

@@ -1,4 +1,5 @@
 /** `token recipient`: who can open the card's profile, without new keys. */
+import { SecretMemory } from "../../os/secret_memory.ts";
 import { makeAgeKey, makePasswordIdentity } from "../profile/age_identity.ts";
 import { recipientKinds } from "../profile/container.ts";
 import { readHead, readSealed } from "../profile/carrier.ts";
@@ -16,7 +17,6 @@ import type { Output } from "./outputs.ts";
 import { findHead, openWithPin, profileFault } from "./read_profile.ts";
 import { checkRecipient } from "./recipient_flags.ts";
 import { readSecrets } from "./secret_input.ts";
-import { SecretMemory } from "../../os/secret_memory.ts";
 import { readPasswordFile, sayIssued } from "./write_profile.ts";
 
 const HELP = `Usage: token recipient list [--pin-stdin | --pin-file FILE | --ask-pin] [--json]

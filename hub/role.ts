@@ -82,9 +82,8 @@ async function serve(config: HubConfig, path: string): Promise<CloseReason | "as
   };
   /** Who was taken back is out within a second; all others keep their sessions. */
   const look = async () => {
-    if (!await tokens.look()) return;
     try {
-      await hub.reload(tokens.admitted(current));
+      if (await tokens.look()) await hub.reload(tokens.admitted(current));
     } catch (error) {
       console.error(messageOf(error));
     }

@@ -115,6 +115,9 @@ labTest("the launcher says what is wrong with stick and computer", async () => {
   const visible = `${lab.dir}/visible`;
   await Deno.chmod(`${visible}/linux-x64.com`, 0o644);
   assert.match((await start()).stderr, /Cannot open the stick: wrong password/);
+  await pc.sh(`mount -o remount,bind,ro,noexec ${computer.visible}`);
+  assert.match((await start()).stderr, /^Cannot start: the stick is mounted without exec; mount/);
+  await pc.sh(`mount -o remount,bind,ro,exec ${computer.visible}`);
   await Deno.writeTextFile(`${visible}/launcher.js`, "//", { append: true });
   assert.match(
     (await start()).stderr,

@@ -11,6 +11,8 @@ const ROOT = "/run/computer";
 
 export class Computer {
   readonly machine: Machine;
+  /** Where the visible part is mounted, as the machine sees it. */
+  readonly visible = `${ROOT}/root/media/stick`;
   readonly #hidden: readonly string[];
 
   private constructor(machine: Machine, hidden: readonly string[]) {

@@ -151,20 +151,31 @@ async function greet(found: FoundStick): Promise<void> {
 
 async function askPassword(found: FoundStick): Promise<FileKeyIdentity> {
   const isPiped = !Deno.stdin.isTerminal();
-  for (let left = isPiped ? 1 : MOST_TRIES; left > 0; left--) {
-    const [password] = await readSecrets({
-      text: () => undefined,
-      list: () => [],
-      flag: (name) => isPiped && name === "pin-stdin",
-      positionals: [],
-    }, ["Password"]);
-    if (password === undefined) throw new Error("One question has one answer");
-    const identity = await openKey(found, password);
-    password.fill(0);
-    if (identity !== "wrong-password") return identity;
-    if (left > 1) console.error("Wrong password; try again.");
+  try {
+    for (let left = isPiped ? 1 : MOST_TRIES; left > 0; left--) {
+      keepQuiet(true);
+      const [password] = await readSecrets({
+        text: () => undefined,
+        list: () => [],
+        flag: (name) => isPiped && name === "pin-stdin",
+        positionals: [],
+      }, ["Password"]);
+      keepQuiet(true);
+      if (password === undefined) throw new Error("One question has one answer");
+      const identity = await openKey(found, password);
+      password.fill(0);
+      if (identity !== "wrong-password") return identity;
+      if (left > 1) console.error("Wrong password; try again.");
+    }
+  } finally {
+    keepQuiet(false);
   }
   throw new CommandError("Cannot open the stick: wrong password; start again to try another one");
+}
+
+/** No echo between the questions either: people type ahead while a password is tried. */
+function keepQuiet(isQuiet: boolean): void {
+  if (Deno.stdin.isTerminal()) Deno.stdin.setRaw(isQuiet, { cbreak: isQuiet });
 }
 
 /** The 16 bytes that open the profile and nothing else. */

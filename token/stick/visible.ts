@@ -75,9 +75,12 @@ set -- run -A -q --no-prompt --no-config --no-lock --no-remote --no-npm --no-cod
 [ -x "$here/$runtime" ] || {
   # Mounted so that nothing is marked as a program: the system's own loader can still load it.
   for loader in /lib64/ld-linux-x86-64.so.2 /lib/ld-linux-aarch64.so.1; do
-    [ -x $loader ] && { set -- "$here/$runtime" "$@"; runtime=; break; }
+    [ -x $loader ] && $loader --verify "$here/$runtime" >/dev/null 2>&1 || continue
+    set -- "$here/$runtime" "$@"
+    runtime=
+    break
   done
-  [ -z "$runtime" ] || fail "the stick is mounted without exec; mount it with exec"
+  [ -z "$runtime" ] || fail "the stick is mounted without exec; mount -o remount,exec its folder"
 }
 exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM="\${TERM:-dumb}" HOME=/nonexistent \\
   DENO_DIR=/dev/null/none DENO_NO_UPDATE_CHECK=1 NO_COLOR=1 \\

@@ -60,11 +60,11 @@ export class ApiClient {
     }
   }
 
-  /** Waits until a lease has ended. */
-  async settledOver(id: string): Promise<void> {
+  /** Waits until a lease has ended; why it did. */
+  async over(id: string): Promise<string> {
     for (;;) {
       const { body } = await this.ask("GET", `/leases/${id}`);
-      if (body?.state !== "granted" && body?.state !== "waiting") return;
+      if (body?.state !== "granted" && body?.state !== "waiting") return body?.reason ?? "unknown";
       await new Promise((resolve) => setTimeout(resolve, 250));
     }
   }
@@ -106,4 +106,6 @@ export class ApiClient {
 export const SELECT_PIV = "00a4040009a0000003080000100000";
 /** GENERAL AUTHENTICATE with 9A: signs 32 bytes. */
 export const SIGN_9A = `0087119a26 7c2482008120${"11".repeat(32)}00`.replace(" ", "");
+export const SELECT_PURSE = "00a404000af053454b4953484f020100";
+/** Asks for the PIN's tries: PIV tells them, a purse that isn't installed does not. */
 export const TRIES = "00200080";

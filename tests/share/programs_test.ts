@@ -8,7 +8,7 @@ import { labTest } from "../lab/needs.ts";
 import { Administrator } from "../story/panel.ts";
 import { enginePids } from "../story/observer.ts";
 import { openOffice, portalState, unlock, untilPhase } from "../story/visits.ts";
-import { ApiClient, SELECT_PIV, SIGN_9A, TRIES } from "./api_client.ts";
+import { ApiClient, SELECT_PIV, SELECT_PURSE, SIGN_9A, TRIES } from "./api_client.ts";
 import { journalOf, openSharedWorld, putSigningKey } from "./shared_world.ts";
 
 const SOCKET_PROGRAM = fileURLToPath(new URL("./socket_program.ts", import.meta.url));
@@ -41,9 +41,8 @@ labTest("programs on terminals take turns at the card", async (t) => {
 
   await t.step("one has it, the other is told who, its place, and gets its turn", async () => {
     const held = await one.granted();
-    assert.equal(await one.command(held.id, TRIES), "6d00", "nothing is selected");
-    assert.match(await one.command(held.id, SELECT_PIV), /9000$/);
     assert.equal(await one.command(held.id, TRIES), "63c3", "not the holder's PIN state");
+    assert.match(await one.command(held.id, SELECT_PIV), /9000$/);
     const waits = await two.request();
     assert.equal(waits.state, "waiting");
     await sleep(300);
@@ -59,10 +58,12 @@ labTest("programs on terminals take turns at the card", async (t) => {
     assert.equal(await one.command(held.id, "0020008008" + "3132333435363738"), "6985");
     assert.equal(await one.enterPin(held.id, card.pin), "9000");
     assert.match(await one.command(held.id, SIGN_9A), /^7c.*9000$/);
+    assert.match(await one.command(held.id, SELECT_PURSE), /9000$/);
+    assert.notEqual(await one.command(held.id, TRIES), "63c3");
     await one.release(held.id);
     const next = await two.settled(waits.id);
     assert.equal(next.state, "granted");
-    assert.equal(await two.command(next.id, TRIES), "6d00", "no application is selected");
+    assert.equal(await two.command(next.id, TRIES), "63c3", "neither selection nor PIN passed on");
     assert.match(await two.command(next.id, SELECT_PIV), /9000$/);
     assert.equal(await two.command(next.id, SIGN_9A), "6982", "and no PIN verified");
     assert.equal(await two.command(next.id, "00fb0000"), "6d00", "reset isn't allowed");
@@ -91,8 +92,8 @@ labTest("programs on terminals take turns at the card", async (t) => {
     const admin = await Administrator.signIn(first, box, adminPassword);
     assert.equal((await admin.status()).share?.holder?.label, "terminal-1");
     assert.deepEqual(await admin.post("share/revoke"), { revoked: true });
-    const taken = await one.ask("GET", `/leases/${held.id}?wait=5`);
-    assert.equal(taken.body.reason, "revoked");
+    assert.equal(await one.over(held.id), "revoked");
+    await sleep(500); // the gateway hears of the queue ten times a second
     assert.deepEqual(await admin.post("share/revoke"), { revoked: false });
   });
 
@@ -117,6 +118,8 @@ labTest("programs on terminals take turns at the card", async (t) => {
 
   await t.step("a socket: opening asks, commands, closing gives back", async () => {
     const held = await two.granted();
+    const authority = `${lab.dir}/socket-authority.pem`;
+    await Deno.writeTextFile(authority, box.authority);
     const program = await first.machine.spawn([
       ...[Deno.execPath(), "run", "-A", "--cached-only", "--no-prompt", "--quiet", SOCKET_PROGRAM],
       box.portal.replace("https", "wss") + "/api/v1/card/socket",
@@ -124,7 +127,7 @@ labTest("programs on terminals take turns at the card", async (t) => {
     ], {
       stdout: "piped",
       stderr: "inherit",
-      env: { DENO_CERT: `${box.state}/tls/authority.crt` },
+      env: { DENO_CERT: authority },
     });
     const said = new Response(program.child.stdout).text();
     await sleep(1500);
@@ -133,7 +136,8 @@ labTest("programs on terminals take turns at the card", async (t) => {
     const leases = lines.filter(({ type }) => type === "lease").map(({ lease }) => lease.state);
     assert.deepEqual(new Set(leases), new Set(["waiting", "granted"]));
     const answers = lines.filter(({ type }) => type === "response").map(({ apdu }) => apdu);
-    assert.deepEqual([answers[0].slice(-4), ...answers.slice(1)], ["9000", "63c3", "63c3"]);
+    assert.equal(answers[0].slice(-4), "9000");
+    assert.ok(answers.length >= 3 && answers.slice(1).every((one) => one === "63c3"));
     assert.ok(
       lines.some(({ type, fault }) => type === "fault" && fault === "busy"),
       "one at a time",
@@ -180,10 +184,8 @@ labTest("programs on terminals take turns at the card", async (t) => {
     const held = await one.granted();
     const waits = await two.request();
     await box.remove();
-    const over = await one.ask("GET", `/leases/${held.id}?wait=5`);
-    for (const { body } of [over, await two.ask("GET", `/leases/${waits.id}?wait=5`)]) {
-      assert.equal(body.state === "ended" ? body.reason : body.state, "card-gone");
-    }
+    assert.equal(await one.over(held.id), "card-gone");
+    assert.equal(await two.over(waits.id), "card-gone");
     await untilPhase(first, box, ["no-card"]);
     assert.deepEqual(enginePids(box.machine.pids()), []);
   });

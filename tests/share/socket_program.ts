@@ -3,10 +3,11 @@ const [url = "", ...commands] = Deno.args;
 const socket = new WebSocket(url);
 const next = () => {
   const apdu = commands.shift();
-  if (apdu === undefined) return socket.close();
+  if (apdu === undefined) return setTimeout(() => socket.close(), 500);
   socket.send(JSON.stringify({ type: "command", apdu }));
-  // A second one at once is one too many; the answer to it is a fault.
-  if (commands.length === 0) socket.send(JSON.stringify({ type: "command", apdu }));
+  // More at once are too many: the answer to those that overtake the card is a fault.
+  if (commands.length > 0) return;
+  for (let n = 0; n < 50; n++) socket.send(JSON.stringify({ type: "command", apdu }));
 };
 socket.onmessage = ({ data }) => {
   console.log(data);

@@ -51,7 +51,7 @@ labTest(
           if (answer.status !== 200) break;
           await sleep(how === "silent" ? 0 : 1_000);
         }
-        if (how === "silent") await client.settledOver(lease.id);
+        if (how === "silent") await client.over(lease.id);
         else await client.ask("DELETE", `/leases/${lease.id}`);
         lentMs += Date.now() - from;
       }

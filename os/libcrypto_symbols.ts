@@ -5,6 +5,7 @@
  */
 const SYMBOLS = {
   OpenSSL_version_num: { parameters: [], result: "u64" },
+  OPENSSL_init_crypto: { parameters: ["u64", "pointer"], result: "i32" },
   CRYPTO_secure_malloc_init: { parameters: ["usize", "usize"], result: "i32" },
 
   EVP_MD_fetch: { parameters: ["pointer", "buffer", "pointer"], result: "pointer" },
@@ -103,6 +104,8 @@ export type Library = Deno.DynamicLibrary<typeof SYMBOLS>;
 export type Symbols = Library["symbols"];
 
 const VERSION_3 = 0x30000000n;
+/** OPENSSL_INIT_NO_ATEXIT of crypto.h. */
+const NO_CLEANUP_AT_EXIT = 0x80000n;
 const SECURE_HEAP_BYTES = 65536n;
 const SECURE_HEAP_UNIT = 32n;
 
@@ -115,6 +118,8 @@ export function openLibrary(): Library | undefined {
     return undefined;
   }
   if (library.symbols.OpenSSL_version_num() < VERSION_3) return undefined;
+  // Other threads may be in the library when the process exits: its clean-up would free under them.
+  library.symbols.OPENSSL_init_crypto(NO_CLEANUP_AT_EXIT, null);
   // Refused if it is there already, from another thread: which is as good.
   library.symbols.CRYPTO_secure_malloc_init(SECURE_HEAP_BYTES, SECURE_HEAP_UNIT);
   return library;

@@ -129,6 +129,26 @@ const OPENSC: readonly Row[] = [
   },
 ];
 
+const PASSWORDS: readonly Row[] = [
+  {
+    shows: "gpg passwd: another PW1, by the old one",
+    run: `printf '%s\\n' passwd quit | ${GPG} --command-fd 0 --card-edit; gpgconf --kill all
+      openpgp-tool --verify CHV1 --pin 654321; ! openpgp-tool --verify CHV1 --pin 123456`,
+  },
+  {
+    shows: "gpg: blocked after three wrong ones",
+    run: `openpgp-tool --verify CHV1 --pin 000000 || openpgp-tool --verify CHV1 --pin 000000 || true
+      gpg --card-status; gpgconf --kill all`,
+    says: /PIN retry counter : 0 0 3/,
+  },
+  {
+    shows: "gpg passwd: the administrator gives PW1 anew",
+    run: `printf '%s\\n' admin passwd 2 q quit | ${GPG} --command-fd 0 --card-edit
+      gpg --card-status; gpgconf --kill all; openpgp-tool --verify CHV2 --pin 654321`,
+    says: /PIN retry counter : 3 0 3/,
+  },
+];
+
 const OPENSC_CURVES: readonly Row[] = [
   {
     shows: "openpgp-tool -E: terminates and activates; a new application",
@@ -177,7 +197,7 @@ ${PINENTRY}END
     chmod +x pinentry
     echo message > message
   `);
-  await tools.all(t, [...GNUPG, ...OPENSC, ...OPENSC_CURVES]);
+  await tools.all(t, [...GNUPG, ...OPENSC, ...PASSWORDS, ...OPENSC_CURVES]);
   await card.stop();
   await pcscd.stop();
 });
@@ -197,7 +217,13 @@ echo "OK ready"
 pin=123456
 while read -r word rest; do
   case $word in
-    SETDESC) case "$rest" in *dmin*) pin=12345678 ;; *) pin=123456 ;; esac; echo OK ;;
+    SETDESC)
+      case "$rest" in
+        *New*|*Repeat*) pin=654321 ;;
+        *dmin*) pin=12345678 ;;
+        *) pin=123456 ;;
+      esac
+      echo OK ;;
     GETPIN) echo "D $pin"; echo OK ;;
     BYE) echo OK; exit ;;
     *) echo OK ;;

@@ -39,6 +39,12 @@ const ROWS: readonly Row[] = [
     says: /too little in the holder's account/,
   },
   {
+    shows: "top-up: not while another command has the file",
+    run: "flock -x issuer.lock purse top-up 1 --issuer issuer",
+    fails: true,
+    says: /another command has it/,
+  },
+  {
     shows: "top-up: above the card's own limit",
     run: "purse top-up 42001 --issuer issuer",
     fails: true,

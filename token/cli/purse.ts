@@ -13,7 +13,7 @@ import { decide, newAccount } from "../stored_value/load_issuer.ts";
 import { LARGEST_AMOUNT, LENGTH, PURPOSE, type PurseStatus } from "../stored_value/wire.ts";
 import { withSession } from "./card.ts";
 import { CommandError, UsageError } from "./errors.ts";
-import { readText, writeSecret } from "./files.ts";
+import { readBytes, writeSecret } from "./files.ts";
 import { CARD_FLAGS, CARD_HELP, type Given, PIN_FLAGS, readOptions } from "./options.ts";
 import { readSecrets } from "./secret_input.ts";
 
@@ -94,7 +94,8 @@ async function makeIssuer(given: Given): Promise<void> {
 }
 
 async function install(given: Given): Promise<void> {
-  const { issuer, path } = await issuerOf(given);
+  using held = await holdIssuer(given);
+  const { issuer, path } = held;
   const currency = number(given.text("currency") ?? "392", "--currency", 0xffff);
   const funds = number(given.text("funds"), "--funds", Number.MAX_SAFE_INTEGER);
   const limit = (name: string, usual: string) => number(given.text(name) ?? usual, `--${name}`);
@@ -121,7 +122,8 @@ async function install(given: Given): Promise<void> {
 }
 
 async function topUp(given: Given, amount: number): Promise<void> {
-  const { issuer, path } = await issuerOf(given);
+  using held = await holdIssuer(given);
+  const { issuer, path } = held;
   await withPurse(given, async (client) => {
     const { cardId, currency } = await statusOf(client);
     const question = await client.askCredit({
@@ -192,16 +194,39 @@ async function withPurse(
   });
 }
 
-async function issuerOf(given: Given): Promise<{ issuer: PurseIssuer; path: string }> {
+/** The issuer's file, which no other command changes meanwhile: two would each undo the other. */
+async function holdIssuer(
+  given: Given,
+): Promise<Disposable & { issuer: PurseIssuer; path: string }> {
   const path = given.text("issuer");
   if (path === undefined) throw new UsageError("Cannot issue a purse: --issuer FILE is missing");
-  const issuer = decodePurseIssuer(await readText(path));
-  if (issuer === undefined) {
-    throw new CommandError(
-      `Cannot use ${path}: it is no issuer of purses; make one with token purse issuer`,
-    );
+  // First, so that a wrong name leaves no lock behind.
+  await textOf(path);
+  const lock = await Deno.open(`${path}.lock`, { create: true, write: true, mode: 0o600 });
+  try {
+    if (!lock.tryLockSync(true)) {
+      throw new CommandError(
+        `Cannot use ${path}: another command has it; wait until that one ends`,
+      );
+    }
+    const issuer = decodePurseIssuer(await textOf(path));
+    if (issuer === undefined) {
+      throw new CommandError(
+        `Cannot use ${path}: it is no issuer of purses; make one with token purse issuer`,
+      );
+    }
+    return { issuer, path, [Symbol.dispose]: () => lock.close() };
+  } catch (error) {
+    lock.close();
+    throw error;
   }
-  return { issuer, path };
+}
+
+/** Accounts of some ten thousand cards. */
+const LONGEST_FILE = 4 * 1024 * 1024;
+
+async function textOf(path: string): Promise<string> {
+  return new TextDecoder().decode(await readBytes(path, LONGEST_FILE));
 }
 
 /** The new file is whole and synced before it takes the old one's name. */

@@ -157,6 +157,57 @@ Deno.test("in any order of selections, PINs and powers, only the last selected o
   );
 });
 
+Deno.test("the power goes before or after any save: no try comes back, and one PIN opens", () => {
+  const fresh = concat(utf8("13579"), new Uint8Array(3).fill(0xff));
+  const wrong = concat(utf8("0000"), new Uint8Array(4).fill(0xff));
+  const cases: {
+    aid: Uint8Array;
+    header: [number, number, number];
+    data: Uint8Array;
+    isRight: boolean;
+    pins: Uint8Array[];
+    verify: [number, number, number];
+  }[] = [
+    ...[true, false].map((isRight) => ({
+      aid: STORED_VALUE_AID,
+      header: [PURSE_ISO_INS.changeReferenceData, 0, 0x80] as [number, number, number],
+      data: concat(isRight ? PURSE_PIN : wrong, fresh),
+      isRight,
+      pins: [PURSE_PIN, fresh],
+      verify: [PURSE_ISO_INS.verify, 0, 0x80] as [number, number, number],
+    })),
+    ...[true, false].map((isRight) => ({
+      aid: OPENPGP_RID,
+      header: [0x24, 0, 0x81] as [number, number, number],
+      data: utf8(isRight ? "123456another" : "000000another"),
+      isRight,
+      pins: [utf8("123456"), utf8("another")],
+      verify: [0x20, 0, 0x81] as [number, number, number],
+    })),
+  ];
+  for (const { aid, header, data, isRight, pins, verify } of cases) {
+    const card = newCard();
+    select(card, aid);
+    card.saved.length = 0;
+    const before = card.card.state;
+    const { sw } = card.send(header, data);
+    assert.equal(sw, isRight ? SW.OK : 0x63c2);
+    assert.equal(card.saved.length, isRight ? 3 : 1);
+    for (const [cut, state] of [before, ...card.saved].entries()) {
+      const tries = (pin: Uint8Array) => {
+        const after = new TestCard(state);
+        select(after, aid);
+        const left = after.send(verify).sw & 0x0f;
+        // Nothing is known of the PIN before a try is durably gone.
+        const spent = cut === 0 ? 3 : cut === 1 || !isRight ? 2 : 3;
+        assert.equal(left, spent, `cut after save ${cut}`);
+        return after.send(verify, pin).sw === SW.OK;
+      };
+      assert.equal(pins.filter(tries).length, 1, `cut after save ${cut}: one PIN opens`);
+    }
+  }
+});
+
 /** A card with a purse that has a PIN; PIV is selected. */
 function newCard(): TestCard {
   const card = new TestCard(cheapCard());

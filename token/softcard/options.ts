@@ -6,9 +6,11 @@ import type { VpcdAddress } from "./vpcd_reader.ts";
 /** What `softcard --help` prints. */
 export const USAGE = `Usage: softcard --state FILE [options]
 
-A software PIV card on a virtual reader (vpcd). It runs until it is interrupted.
+A software card on a virtual reader (vpcd), with PIV, OpenPGP 3.4 and, once an issuer put one on it,
+a purse. It runs until it is interrupted.
 
-  --state FILE       the card's memory; made with factory values when it isn't there
+  --state FILE       the card's memory; made with factory values when it isn't there;
+                     FILE.spare is its second copy, for when FILE is damaged
   --vpcd HOST:PORT   where the virtual reader listens (${VPCD_DEFAULT.hostname}:${VPCD_DEFAULT.port})
   --pin PIN          PIN of a card that is made now (6 to 8 characters)
   --puk PUK          PUK of a card that is made now (6 to 8 characters)
@@ -18,8 +20,8 @@ A software PIV card on a virtual reader (vpcd). It runs until it is interrupted.
                      and for tests: fault garbage [HEX]|silent|pull-at N|none
   --help             this text
 
-Keys lie in FILE sealed under the PIN; keys that need no PIN, and the management key, lie there
-as they are. Whoever has FILE can try PINs without a limit: guard it as you would a card.`;
+Keys lie in FILE sealed under the PIN; keys that need no PIN, the management key, and a purse's keys
+lie there as they are. Whoever has FILE can try PINs without a limit: guard it as you would a card.`;
 
 /** What the command line asked for. */
 export interface SoftcardOptions {

@@ -10,7 +10,7 @@ import { lockStateFile, StateFile, StateFileError } from "./state_file.ts";
 import { VpcdReader } from "./vpcd_reader.ts";
 
 /**
- * The role `softcard`: a software PIV card on a virtual reader, until SIGINT or SIGTERM. Resolves
+ * The role `softcard`: a software card on a virtual reader, until SIGINT or SIGTERM. Resolves
  * to the exit code: 0 done, 1 failed (one line on stderr), 2 wrong usage.
  */
 export async function softcardRole(args: string[]): Promise<number> {
@@ -31,6 +31,8 @@ export async function softcardRole(args: string[]): Promise<number> {
     const state = file.load() ?? makeCard(file, options);
     if (file.isSpareUsed) {
       console.error(`softcard: ${options.state} was cut or damaged; went on with its spare copy`);
+      // Two whole copies again before anything else happens.
+      file.save(state);
     }
     await serve({ file, state, options });
     return 0;

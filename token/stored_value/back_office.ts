@@ -22,39 +22,28 @@ import {
  */
 export type ReceiptVerdict = "accepted" | "duplicate" | "forged" | "conflict";
 
-/** Receipts of payments that were seen, by card and number. */
-class SeenReceipts {
-  readonly #seen = new Map<string, Uint8Array>();
-
-  take(receipt: Receipt): "accepted" | "duplicate" | "conflict" {
-    const name = `${receipt.cardId.toHex()} ${receipt.transaction}`;
-    const bytes = encodeReceipt(receipt);
-    const earlier = this.#seen.get(name);
-    if (earlier === undefined) {
-      this.#seen.set(name, bytes);
-      return "accepted";
-    }
-    return equalBytes(earlier, bytes) ? "duplicate" : "conflict";
-  }
-}
+/** Where receipts that were seen are remembered, by card and number; a `Map`, or a table. */
+export type SeenReceipts = Pick<Map<string, Uint8Array>, "get" | "set">;
 
 /** One merchant's back office: it has the keys that cards use for this merchant, and no others. */
 export class MerchantBackOffice {
   readonly #party: Uint8Array;
   readonly #keyOf: (cardId: Uint8Array) => Uint8Array | undefined;
-  readonly #seen = new SeenReceipts();
+  readonly #seen: SeenReceipts;
   #turnover = 0;
 
   /** `keyOf`: a card's key for this merchant, as the issuer gave it; `undefined`: unknown card. */
   constructor(options: {
     party: Uint8Array;
     keyOf: (cardId: Uint8Array) => Uint8Array | undefined;
+    seen?: SeenReceipts;
   }) {
     this.#party = options.party;
     this.#keyOf = options.keyOf;
+    this.#seen = options.seen ?? new Map();
   }
 
-  /** Sum of the payments that were accepted. */
+  /** Sum of the payments that were accepted here. */
   get turnover(): number {
     return this.#turnover;
   }
@@ -63,7 +52,7 @@ export class MerchantBackOffice {
     const key = this.#keyOf(receipt.cardId);
     const isOurs = receipt.kind === RECEIPT_KIND.debit && equalBytes(receipt.party, this.#party);
     if (key === undefined || !isOurs || !isMerchantsReceipt(receipt, key)) return "forged";
-    const verdict = this.#seen.take(receipt);
+    const verdict = take(this.#seen, receipt);
     if (verdict === "accepted") this.#turnover += receipt.amount;
     return verdict;
   }
@@ -72,12 +61,13 @@ export class MerchantBackOffice {
 /** The issuer's settlement: what it owes to merchants, and to holders of purses that were closed. */
 export class Settlement {
   readonly #masters: MasterKeys;
-  readonly #seen = new SeenReceipts();
+  readonly #seen: SeenReceipts;
   readonly #owed = new Map<string, number>();
   #paidOut = 0;
 
-  constructor(masters: MasterKeys) {
+  constructor(masters: MasterKeys, { seen = new Map() }: { seen?: SeenReceipts } = {}) {
     this.#masters = masters;
+    this.#seen = seen;
   }
 
   /** What a merchant has to get. */
@@ -95,7 +85,7 @@ export class Settlement {
     const isGenuine = isSettlementReceipt(receipt, keys.settlement);
     wipeKeys(keys);
     if (!isGenuine) return "forged";
-    const verdict = this.#seen.take(receipt);
+    const verdict = take(this.#seen, receipt);
     if (verdict !== "accepted") return verdict;
     if (receipt.kind === RECEIPT_KIND.debit) {
       const party = receipt.party.toHex();
@@ -111,4 +101,15 @@ export class Settlement {
     wipeKeys(keys);
     return key;
   }
+}
+
+function take(seen: SeenReceipts, receipt: Receipt): "accepted" | "duplicate" | "conflict" {
+  const name = `${receipt.cardId.toHex()} ${receipt.transaction}`;
+  const bytes = encodeReceipt(receipt);
+  const earlier = seen.get(name);
+  if (earlier === undefined) {
+    seen.set(name, bytes);
+    return "accepted";
+  }
+  return equalBytes(earlier, bytes) ? "duplicate" : "conflict";
 }

@@ -83,6 +83,25 @@ Deno.test("a receipt with any field changed is forged, for the merchant and for 
   assert.equal(settlement.accept({ ...receipt, party: partyId("B") }), "forged");
 });
 
+Deno.test("a card that was copied is known by two receipts of one number", async () => {
+  const { card, client } = await newPurse();
+  await topUp(client, 10_000);
+  const copied = card.state;
+  const first = await client.debit(order(1_000, "A", 1));
+  card.state = copied;
+  card.insert();
+  await client.select();
+  const second = await client.debit(order(2_000, "A", 2));
+  const seen = new Map<string, Uint8Array>();
+  assert.equal(new Settlement(MASTERS, { seen }).accept(first), "accepted");
+  assert.equal(
+    new Settlement(MASTERS, { seen }).accept(first),
+    "duplicate",
+    "also after a restart",
+  );
+  assert.equal(new Settlement(MASTERS, { seen }).accept(second), "conflict");
+});
+
 Deno.test("what a purse refuses, and why", async () => {
   const { client } = await newPurse();
   await topUp(client, 10_000);

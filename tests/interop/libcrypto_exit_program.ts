@@ -5,13 +5,13 @@ import { Libcrypto } from "../../os/libcrypto.ts";
 const RUN_MS = 5;
 const KEY = new Uint8Array(32).fill(5);
 
-if (import.meta.main) startThreads();
-else useForEver();
+if (import.meta.url.endsWith("?thread")) useForEver();
+else startThreads();
 
 function startThreads(): void {
   let running = 0;
   for (let thread = 0; thread < 2; thread++) {
-    const worker = new Worker(import.meta.url, { type: "module" });
+    const worker = new Worker(`${import.meta.url}?thread`, { type: "module" });
     worker.onmessage = () => {
       if (++running === 2) setTimeout(() => Deno.exit(0), RUN_MS);
     };

@@ -3,6 +3,8 @@ export const SW = {
   OK: 0x9000,
   /** 61xx: xx more bytes wait for GET RESPONSE (00 means 256 or more). */
   MORE_DATA: 0x6100,
+  /** 6300: verification failed, and nothing is said of tries. */
+  WRONG: 0x6300,
   /** 63Cx: verification failed, x tries left. */
   TRIES_LEFT: 0x63c0,
   MEMORY_FAILURE: 0x6581,

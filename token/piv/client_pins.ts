@@ -41,6 +41,8 @@ export async function verifyPin(
     if (sw === SW.INCORRECT_DATA || sw === SW.WRONG_LENGTH) {
       return await wrongWithoutTry(channel, reference);
     }
+    // Wrong, and no word of the tries: older cards have to be asked for them.
+    if (sw === SW.WRONG) return afterWrong(await pinStatus(channel, reference));
     throw refusal("verify the PIN", sw);
   } finally {
     data.fill(0);
@@ -125,7 +127,10 @@ async function wrongWithoutTry(
   reference: HolderPin,
 ): Promise<PinResult> {
   await forgetPin(channel, reference);
-  const status = await pinStatus(channel, reference);
+  return afterWrong(await pinStatus(channel, reference));
+}
+
+function afterWrong(status: PinStatus): PinResult {
   if (status.state === "blocked") return { outcome: "blocked" };
   // A card that can't forget gives no count while verified: say the least that is true.
   return { outcome: "wrong", triesLeft: status.state === "locked" ? status.triesLeft : 1 };

@@ -92,6 +92,16 @@ Deno.test("a card with a broken or no discovery object has its own PIN", async (
   }
 });
 
+Deno.test("a card that only says wrong is asked for its tries", async () => {
+  const answers = (...words: string[]) =>
+    scripted(...words.map((word) => Uint8Array.fromHex(word)));
+  const pin = bytes("999999");
+  const counting = new PivClient(answers("6a82", "6300", "63c2"));
+  assert.deepEqual(await counting.verifyPin(pin), { outcome: "wrong", triesLeft: 2 });
+  const last = new PivClient(answers("6a82", "6300", "6983"));
+  assert.deepEqual(await last.verifyPin(pin), { outcome: "blocked" });
+});
+
 Deno.test("PUK: changed, and its facts told; the PUK is no holder's PIN", async () => {
   const { piv } = await administered();
   assert.deepEqual(await piv.pinFacts(PIN_REFERENCE.puk), {

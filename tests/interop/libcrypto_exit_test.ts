@@ -4,8 +4,7 @@ import { fileURLToPath } from "node:url";
 import { Libcrypto } from "../../os/libcrypto.ts";
 
 const PROGRAM = fileURLToPath(import.meta.resolve("./libcrypto_exit_program.ts"));
-/** Without care three of four crash. */
-const TIMES = 12;
+const TIMES = 3;
 
 const library = Libcrypto.open();
 library?.close();

@@ -168,7 +168,7 @@ function configIn(dir: string): GatewayConfig {
     },
     internet: { interface: "wan0", dns: ["203.0.113.53"] },
     token: { issuers: [], revocations: [] },
-    tunnel: { interface: "sekisho0" },
+    tunnel: { interface: "sekisho0", kernel: "never" },
     panel: { host: BOX.lan, port: 8443 },
     portal: { httpPort: 80, httpsPort: 443 },
   };

@@ -186,7 +186,7 @@ export const GatewayConfigSchema = v.pipe(
         interface: v.optional(interfaceName, "sekisho0"),
         kernel: v.optional(
           v.pipe(v.picklist(["auto", "never"]), v.description(`"auto" or "never"`)),
-          "auto",
+          "never",
         ),
       }),
       {},

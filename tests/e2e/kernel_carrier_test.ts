@@ -16,7 +16,10 @@ const kernelTest = noKernelWireguard === undefined
     Deno.test.ignore(`${name} (skipped: ${noKernelWireguard})`, () => {});
 
 kernelTest("a sealed profile is carried by the kernel, and gone with card or engine", async () => {
-  await using world = await openWorld({ hub: "stock", identity: "sealed" }, new PlainTeller());
+  await using world = await openWorld(
+    { hub: "stock", identity: "sealed", kernel: "auto" },
+    new PlainTeller(),
+  );
   const { boxes: [box], cards: { office: card } } = world;
   const [terminal] = box.site.terminals;
   assert.ok(terminal);

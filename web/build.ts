@@ -22,6 +22,7 @@ export async function buildWeb(): Promise<string> {
       absWorkingDir: ROOT,
       entryPoints: {
         portal: "web/portal/client.tsx",
+        purse: "web/purse/client.tsx",
         panel: "web/panel/client.tsx",
       },
       outdir: DIST,

@@ -19,7 +19,6 @@ import { cardOpenapi } from "./openapi.ts";
  */
 export function cardApp(view: GatewayView): Hono<PeerEnv> {
   const app = new Hono<PeerEnv>();
-  const { leases } = view;
   const small = bodyLimit({
     maxSize: MAX_COMMAND_BODY,
     onError: (c) => c.json({ error: "Cannot take the body: it is too large" }, 413),
@@ -30,12 +29,12 @@ export function cardApp(view: GatewayView): Hono<PeerEnv> {
   app.get("/", async (c) => {
     const share = view.share();
     if (share === undefined) return c.json(refusalBody("not-shared"), 404);
-    const you = await leases.terminalAt(peerAddress(c));
+    const you = await view.leases.terminalAt(peerAddress(c));
     return c.json({ ...share, ...(you === undefined ? {} : { you: you.key }) });
   });
 
   app.post("/leases", async (c) => {
-    const lease = await leases.request(peerAddress(c));
+    const lease = await view.leases.request(peerAddress(c));
     if ("refused" in lease) {
       return c.json(refusalBody(lease.refused), REFUSALS[lease.refused].status);
     }
@@ -49,7 +48,7 @@ export function cardApp(view: GatewayView): Hono<PeerEnv> {
       return c.json({ error: "Cannot read wait: expected seconds, 0 to 99" }, 400);
     }
     const waitMs = Math.min(query.output.wait, LONGEST_WAIT_SECONDS) * 1_000;
-    const lease = await leases.lease(c.req.param("id"), { address: peerAddress(c), waitMs });
+    const lease = await view.leases.lease(c.req.param("id"), { address: peerAddress(c), waitMs });
     return lease === undefined ? c.json(NO_LEASE, 404) : c.json(lease);
   });
 
@@ -57,7 +56,7 @@ export function cardApp(view: GatewayView): Hono<PeerEnv> {
     const body = await jsonBody(c, commandSchema);
     if ("refusal" in body) return body.refusal;
     const { apdu } = body.value;
-    const answer = await leases.exchange(c.req.param("id"), { address: peerAddress(c), apdu });
+    const answer = await view.leases.exchange(c.req.param("id"), { address: peerAddress(c), apdu });
     return answerOf(answer);
   });
 
@@ -66,16 +65,16 @@ export function cardApp(view: GatewayView): Hono<PeerEnv> {
     if ("refusal" in body) return body.refusal;
     const { reference, ...sealed } = body.value;
     const address = peerAddress(c);
-    return answerOf(await leases.verify(c.req.param("id"), { address, sealed, reference }));
+    return answerOf(await view.leases.verify(c.req.param("id"), { address, sealed, reference }));
   });
 
   app.delete("/leases/:id", async (c) => {
-    const isOver = await leases.release(c.req.param("id"), peerAddress(c));
+    const isOver = await view.leases.release(c.req.param("id"), peerAddress(c));
     return isOver ? c.body(null, 204) : c.json(NO_LEASE, 404);
   });
 
   app.post("/give-up", async (c) => {
-    const isOver = await leases.giveUp(peerAddress(c));
+    const isOver = await view.leases.giveUp(peerAddress(c));
     return isOver ? c.body(null, 204) : c.json(refusalBody("not-allowed"), 403);
   });
 

@@ -4,6 +4,9 @@ import type { PanelMessages } from "./panel_messages.ts";
 import { portalEn } from "./portal_en.ts";
 import { portalJa } from "./portal_ja.ts";
 import type { PortalMessages } from "./portal_messages.ts";
+import { purseEn } from "./purse_en.ts";
+import { purseJa } from "./purse_ja.ts";
+import type { PurseMessages } from "./purse_messages.ts";
 
 /** Languages that every page speaks; the first one is what there is for everyone else. */
 export const LANGUAGES = ["en", "ja"] as const;
@@ -20,6 +23,11 @@ export const PORTAL_MESSAGES: Readonly<Record<Language, PortalMessages>> = {
 export const PANEL_MESSAGES: Readonly<Record<Language, PanelMessages>> = {
   en: panelEn,
   ja: panelJa,
+};
+
+export const PURSE_MESSAGES: Readonly<Record<Language, PurseMessages>> = {
+  en: purseEn,
+  ja: purseJa,
 };
 
 export function isLanguage(value: unknown): value is Language {

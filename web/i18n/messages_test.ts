@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DROP_REASONS } from "../../gateway/switch/plan.ts";
-import { PANEL_MESSAGES, PORTAL_MESSAGES } from "./messages.ts";
+import { PANEL_MESSAGES, PORTAL_MESSAGES, PURSE_MESSAGES } from "./messages.ts";
 
 /** Every text by its path; functions are called with numbers and names that show in the text. */
 function texts(value: unknown, path = ""): [string, string][] {
@@ -10,7 +10,9 @@ function texts(value: unknown, path = ""): [string, string][] {
   return Object.entries(value).flatMap(([key, inner]) => texts(inner, `${path}.${key}`));
 }
 
-for (const [name, messages] of Object.entries({ PORTAL_MESSAGES, PANEL_MESSAGES })) {
+for (
+  const [name, messages] of Object.entries({ PORTAL_MESSAGES, PANEL_MESSAGES, PURSE_MESSAGES })
+) {
   Deno.test(`${name} has every text in each language, and no empty one`, () => {
     const en = texts(messages.en);
     const ja = texts(messages.ja);

@@ -12,6 +12,7 @@ import { hostName, ownOrigin } from "../shared/own_origin.ts";
 import { peerAddress, type PeerEnv } from "../shared/peer.ts";
 import { securityHeaders } from "../shared/security_headers.ts";
 import { eventStream, type ListenerBudget } from "../shared/sse.ts";
+import { PursePage } from "../purse/page.tsx";
 import { cardApp } from "../card/app.ts";
 import { leaseSocket } from "../card/socket.ts";
 import { captiveState } from "./captive.ts";
@@ -60,6 +61,11 @@ export function portalApp(view: GatewayView, options: PortalOptions): Hono<PeerE
     const language = chooseLanguage(c);
     const now = state(view.session(), await terminalOf(c));
     return c.html(<PortalPage state={now} language={language} assets={options.assets} />);
+  });
+
+  app.get("/purse", (c) => {
+    const language = chooseLanguage(c);
+    return c.html(<PursePage gateway={gateway} language={language} assets={options.assets} />);
   });
 
   app.get("/api/portal", async (c) => c.json(state(view.session(), await terminalOf(c))));

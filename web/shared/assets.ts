@@ -1,7 +1,10 @@
 import { type Context, Hono } from "hono";
 
 /** What `deno task build` writes; every page loads nothing else. */
-export const ASSET_NAMES = ["portal.js", "portal.css", "panel.js", "panel.css"] as const;
+export const ASSET_NAMES = [
+  ...["portal.js", "portal.css", "purse.js"] as const,
+  ...["panel.js", "panel.css"] as const,
+] as const;
 export type AssetName = typeof ASSET_NAMES[number];
 
 interface Asset {

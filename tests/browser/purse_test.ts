@@ -1,0 +1,136 @@
+/** The purse's page in a real browser, against a purse on a software card behind a desk in memory. */
+import assert from "node:assert/strict";
+import { chromium, type Page } from "playwright-core";
+import { decide, newAccount } from "../../token/stored_value/load_issuer.ts";
+import { MASTERS, newPurse, YEN } from "../../token/stored_value/test_purse.ts";
+import { buildWeb } from "../../web/build.ts";
+import { serveGatewayWeb } from "../../web/gateway_web.ts";
+import { decodeQuestion } from "../../web/purse/question.ts";
+import { FakeDesk } from "../../web/testing/fake_desk.ts";
+import { FakeGateway } from "../../web/testing/fake_gateway.ts";
+import { testCertificate } from "./certificate.ts";
+
+const CHROMIUM = "/usr/bin/chromium";
+/** Only keeps a broken page from hanging the run. */
+const PATIENCE_MS = 60_000;
+const missing = isFile(CHROMIUM) ? undefined : `needs ${CHROMIUM}`;
+
+Deno.test({
+  name: `a purse is shown, topped up and paid from in the browser${
+    missing === undefined ? "" : ` (skipped: ${missing})`
+  }`,
+  ignore: missing !== undefined,
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await buildWeb();
+    const { card } = await newPurse();
+    const desk = await FakeDesk.open(card);
+    const view = await FakeGateway.open();
+    view.leases = desk;
+    const share = { open: true, idleMs: 20_000, hardMs: 60_000, waiting: [], waitingInAll: 0 };
+    view.patch = { share: { ...share, pin: desk.pin } };
+    const stop = new AbortController();
+    const web = await serveGatewayWeb(view, {
+      portal: [{ hostname: "127.0.0.1", httpPort: 0, httpsPort: 0 }],
+      panel: { hostname: "127.0.0.1", port: 0 },
+      certificate: await testCertificate(),
+      portalUrl: "https://127.0.0.1/",
+      signal: stop.signal,
+    });
+    const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+    try {
+      const context = await browser.newContext({ ignoreHTTPSErrors: true, locale: "en-GB" });
+      context.setDefaultTimeout(PATIENCE_MS);
+      const page = await context.newPage();
+      const problems: string[] = [];
+      page.on("pageerror", (error) => problems.push(error.message));
+      const bodies: string[] = [];
+      page.on("request", (request) => bodies.push(request.postData() ?? ""));
+      await page.goto(`https://127.0.0.1:${web.portal[0]?.https.port}/purse`);
+
+      const held = await desk.request();
+      await page.click("[data-form=start] button");
+      await says(page, "main", "busy: Living room");
+      await says(page, "#place", "You are next.");
+      await desk.release(held.id);
+      await says(page, "#balance", "¥0");
+
+      await page.fill("#credit", "8000");
+      await page.click("[data-form=ask] button");
+      const question = decodeQuestion(await page.locator("#question-code").innerText());
+      assert.ok(question);
+      const account = newAccount({ currency: YEN, funds: 10_000 });
+      const decided = decide(question, { masters: MASTERS, account });
+      assert.ok(decided.outcome === "granted");
+      await page.fill("#answer", decided.mac.toHex());
+      await page.click("[data-form=bring] [type=submit]");
+      await says(page, "#receipt", "¥8,000");
+      await page.click("[data-action=back]");
+      await says(page, "#balance", "¥8,000");
+
+      await page.fill("#amount", "lots");
+      await page.fill("#payee", "0102030405060708");
+      await page.click("[data-form=pay] button");
+      await says(page, "#alert", "Check the amount");
+      await page.fill("#amount", "4000");
+      await page.click("[data-form=pay] button");
+      await says(page, "#question", "Pay ¥4,000 to 0102030405060708?");
+      await page.click("[data-action=back]");
+      await says(page, "#balance", "¥8,000");
+      await page.fill("#amount", "4000");
+      await page.fill("#payee", "0102030405060708");
+      await page.click("[data-form=pay] button");
+      await page.click("[data-form=confirm] [type=submit]");
+      await says(page, "#alert", "asks for its PIN first");
+      await page.fill("#purse-pin", "1111");
+      await page.click("[data-form=confirm] [type=submit]");
+      await says(page, "#alert", "Wrong PIN.");
+      await page.fill("#purse-pin", "2468");
+      await page.click("[data-form=confirm] [type=submit]");
+      await says(page, "#receipt", "¥4,000");
+      assert.deepEqual(desk.pins, ["1111", "2468"]);
+      assert.ok(
+        !bodies.some((body) => body.includes("2468")),
+        "no PIN leaves the page in the clear",
+      );
+      await page.click("[data-action=back]");
+      await says(page, "#balance", "¥4,000");
+
+      desk.revoke();
+      await page.fill("#amount", "1");
+      await page.fill("#payee", "0102030405060708");
+      await page.click("[data-form=pay] button");
+      await page.click("[data-form=confirm] [type=submit]");
+      await says(page, "#alert", "nothing is paid twice");
+      await page.goto(`${page.url()}?lang=ja`);
+      await says(page, "h1", "電子財布");
+      assert.deepEqual(problems, []);
+    } finally {
+      await browser.close();
+      stop.abort();
+      await web.finished;
+    }
+  },
+});
+
+/** Waits until the first match shows this text, white space apart. */
+async function says(page: Page, selector: string, text: string): Promise<void> {
+  const flat = (value: string) => value.replaceAll("￥", "¥").replaceAll(/\s+/g, " ");
+  const locator = page.locator(selector).first();
+  const deadline = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const shown = flat(await locator.innerText().catch(() => ""));
+    if (shown.includes(flat(text))) return;
+    if (Date.now() > deadline) assert.fail(`${selector} says "${shown}", not "${text}"`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,53 @@
+import type { PurseRefusal } from "../../token/stored_value/client_errors.ts";
+
+/** Everything that the purse's page says. Amounts are formatted before. */
+export interface PurseMessages {
+  readonly title: string;
+  readonly intro: string;
+  readonly start: string;
+  readonly waiting: (place: number) => string;
+  readonly holder: (name: string) => string;
+  readonly giveUp: string;
+  readonly balance: string;
+  readonly withoutPin: (amount: string) => string;
+  readonly done: string;
+  readonly pay: {
+    readonly title: string;
+    readonly amount: string;
+    readonly payee: string;
+    readonly payeeHint: string;
+    readonly next: string;
+    readonly ask: (amount: string, payee: string) => string;
+    readonly yes: string;
+    readonly no: string;
+    readonly pin: string;
+    readonly pinHint: string;
+  };
+  readonly topUp: {
+    readonly title: string;
+    readonly next: string;
+    readonly question: string;
+    readonly answer: string;
+    readonly bring: string;
+  };
+  readonly receipt: {
+    readonly title: string;
+    readonly paid: string;
+    readonly toppedUp: string;
+    readonly number: string;
+    readonly after: string;
+    readonly code: string;
+    readonly back: string;
+  };
+  readonly pinWrong: string;
+  readonly pinRefused: string;
+  readonly refusal: Readonly<Record<PurseRefusal, string>>;
+  readonly lost: string;
+  readonly over: string;
+  readonly cannot: Readonly<
+    Record<"not-shared" | "not-allowed" | "no-card" | "locked" | "too-many", string>
+  >;
+  readonly unreachable: string;
+  readonly malformed: string;
+  readonly language: string;
+}

@@ -29,6 +29,14 @@ listen = "[fd80::1]:9443"
 [portal]
 http_port = 8080
 https_port = 8444
+[share]
+terminals = ["192.168.80.20", "A4:BB:6D:01:02:03"]
+reader_port = 8445
+idle_limit = 10
+hard_limit = 90
+before_unlock = true
+pin = "ask"
+allow = ["write", "change-pin"]
 `;
 
 const SMALL = `
@@ -59,6 +67,11 @@ Deno.test("gateway config: every key arrives", () => {
     tunnel: { interface: "vpn0", kernel: "never" },
     panel: { host: "fd80::1", port: 9443 },
     portal: { httpPort: 8080, httpsPort: 8444 },
+    share: {
+      ...{ terminals: ["192.168.80.20", "a4:bb:6d:01:02:03"], readerPort: 8445 },
+      ...{ idleMs: 10_000, hardMs: 90_000, beforeUnlock: true, pin: "ask" },
+      allow: ["write", "change-pin"],
+    },
   });
 });
 
@@ -71,6 +84,14 @@ Deno.test("gateway config: defaults", () => {
   assert.deepEqual(config.internet.dns, []);
   assert.equal(config.reader, undefined);
   assert.equal(config.lan.dhcp, undefined);
+  assert.equal(config.share, undefined, "nothing is shared unless it is asked for");
+});
+
+Deno.test("gateway config: sharing, with its defaults", () => {
+  assert.deepEqual(parse(`${SMALL}share = { terminals = ["*"] }`).share, {
+    ...{ terminals: ["*"], idleMs: 20_000, hardMs: 60_000, beforeUnlock: false },
+    ...{ pin: "keep", allow: [] },
+  });
 });
 
 const replaced = (from: string, to: string) => {
@@ -119,6 +140,22 @@ Deno.test("gateway config: each fault is one line with file, key and what is exp
     [replaced("8080", `"80"`), /: portal.http_port: expected a port, .* not "80"$/],
     [replaced("8080", "80.5"), /: portal.http_port: expected a port/],
     [replaced("8444", "8080"), /: portal.https_port: expected another port/],
+    [
+      replaced(`"192.168.80.20"`, `"somebody"`),
+      /: share.terminals\[1\]: expected "\*", a terminal's/,
+    ],
+    [
+      replaced("terminals = [", "terminals = [] #"),
+      /: share.terminals: expected a list of at least/,
+    ],
+    [replaced("hard_limit = 90", "hard_limit = 120"), /: share.hard_limit: expected .*1 to 110/],
+    [replaced("idle_limit = 10", "idle_limit = 0"), /: share.idle_limit: expected whole seconds/],
+    [replaced(`pin = "ask"`, `pin = "tell"`), /: share.pin: expected "keep" or "ask"/],
+    [replaced(`"write"`, `"everything"`), /: share.allow\[1\]: expected "change-pin" or/],
+    [
+      replaced("reader_port = 8445", "reader_port = 8080"),
+      /: share.reader_port: expected a port that/,
+    ],
     [`lan = 3\n${SMALL.replace(/lan = .*\n/, "")}`, /: lan: expected a table, not 3/],
   ];
   for (const [text, says] of table) {

@@ -47,8 +47,11 @@ export interface ShareDeskParts {
 const SILENT_MS = 30_000;
 /** Leases that have ended are told apart from those that never were for so long. */
 const REMEMBERED_MS = 60_000;
-/** Leases of programs, waiting or not, ended ones included. */
-const MOST_LEASES = 2_048;
+/** Leases of programs, waiting or not, ended ones included: of all terminals, and of one. */
+const MOST_LEASES = 4_096;
+const LEASES_OF_ONE = 128;
+/** A card that is free is granted in the answer to the request itself. */
+const GRANT_PATIENCE_MS = 300;
 /** How long an exchange may take, the card's own bound and the engine's work included. */
 const EXCHANGE_MS = 20_000;
 
@@ -143,7 +146,7 @@ export class ShareDesk implements LeaseDesk {
     if (terminal === undefined) return { refused: "not-allowed" };
     if (this.#state === undefined) return { refused: "no-card" };
     if (!this.#state.said.open) return { refused: "locked" };
-    if (this.#tickets.size >= MOST_LEASES) return { refused: "too-many" };
+    if (!this.#hasRoom(terminal.key)) return { refused: "too-many" };
     const ticket: Ticket = {
       ...{ number: this.#nextTicket++, terminal, state: { is: "waiting" }, heardAt: Date.now() },
       id: crypto.getRandomValues(new Uint8Array(16)).toBase64({
@@ -155,7 +158,7 @@ export class ShareDesk implements LeaseDesk {
     this.#tickets.set(ticket.id, ticket);
     this.#byNumber.set(ticket.number, ticket);
     this.#parts.send({ type: "lease-request", ticket: ticket.number, terminal });
-    await this.#changed(ticket, 1_000);
+    await this.#changed(ticket, GRANT_PATIENCE_MS);
     return this.#viewOf(ticket);
   }
 
@@ -290,6 +293,21 @@ export class ShareDesk implements LeaseDesk {
       default:
         assertNever(message);
     }
+  }
+
+  /** One terminal's ended leases make room for its new ones, and never take another's. */
+  #hasRoom(terminal: string): boolean {
+    const own = [...this.#tickets.values()].filter((one) => one.terminal.key === terminal);
+    const ended = own.filter(({ state }) => state.is === "ended");
+    for (const oldest of ended.slice(0, Math.max(0, own.length + 1 - LEASES_OF_ONE))) {
+      this.#forget(oldest);
+    }
+    return own.length - ended.length < LEASES_OF_ONE && this.#tickets.size < MOST_LEASES;
+  }
+
+  #forget(ticket: Ticket): void {
+    this.#tickets.delete(ticket.id);
+    this.#byNumber.delete(ticket.number);
   }
 
   #settle(number: number, change: (ticket: Ticket) => void): void {
@@ -439,10 +457,7 @@ export class ShareDesk implements LeaseDesk {
       if (ticket.state.is === "waiting" && silent > SILENT_MS) {
         this.#parts.send({ type: "lease-leave", ticket: ticket.number });
       }
-      if (ticket.state.is === "ended" && silent > REMEMBERED_MS) {
-        this.#tickets.delete(ticket.id);
-        this.#byNumber.delete(ticket.number);
-      }
+      if (ticket.state.is === "ended" && silent > REMEMBERED_MS) this.#forget(ticket);
     }
   }
 }

@@ -174,8 +174,9 @@ export class Engine {
       this.#unlocking = false;
       return await this.#say({ type: "unlock-failed", why: { failure: "not-sealed-to-me" } });
     }
-    this.#secrets.keepPin(pin);
+    // First: what a lease leaves behind is put in order without a PIN that nobody verified yet.
     await this.#lending?.takeBack();
+    this.#secrets.keepPin(pin);
     const unlocked = "found" in token
       ? await unlockStick(token, this.#secrets)
       : await unlock(token, { issuerKeys: issuerKeysOf(start), secrets: this.#secrets });

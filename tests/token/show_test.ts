@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { CardRefusedError } from "../../token/apdu/channel.ts";
 import { concat, encodeTlv } from "../../token/apdu/tlv.ts";
+import { ageRecipient, openPgpIdentity } from "../../token/openpgp/age_card.ts";
 import { selectOpenPgp } from "../../token/openpgp/client.ts";
 import { PASSWORD, PRIVATE_OBJECT } from "../../token/openpgp/constants.ts";
 import { unwrapKey, wrapKey } from "../../token/openpgp/wrapped_key.ts";
@@ -12,6 +13,7 @@ import { openCard } from "../../token/pcsc/session.ts";
 import { type PivClient, selectPiv } from "../../token/piv/client.ts";
 import { FACTORY_MANAGEMENT_KEY } from "../../token/piv/client_management.ts";
 import { OBJECT_TAG, PIV_ALGORITHM } from "../../token/piv/constants.ts";
+import { openContainer } from "../../token/profile/container.ts";
 import { sleep } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
 import { OddCard } from "./odd_card.ts";
@@ -114,6 +116,15 @@ labTest("an OpenPGP card through the reader: PIN, agreement, a private object", 
   const stored = await card.privateObject(PRIVATE_OBJECT.third);
   assert.ok(stored);
   assert.deepEqual(await unwrapKey(card, { bytes: stored, recipient: publicKey }), { key });
+
+  // Stock age seals to the card's key; the card opens.
+  const file = `${lab.lab.dir}/sealed.age`;
+  const age = ["age", "-r", ageRecipient(publicKey), "-o", file];
+  const { code, stderr } = await lab.machine.run(age, { input: "for the card" });
+  assert.equal(code, 0, stderr);
+  const opened = await openContainer(Deno.readFileSync(file), openPgpIdentity(card, publicKey));
+  assert.ok(typeof opened === "object");
+  assert.equal(new TextDecoder().decode(opened.plaintext), "for the card");
   await session.close();
 });
 

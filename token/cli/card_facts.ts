@@ -3,6 +3,7 @@ import { openPgpFacts, pivFacts } from "../capabilities/find_out.ts";
 import { judge } from "../capabilities/judge.ts";
 import type { CardCapabilities } from "../capabilities/types.ts";
 import { type CapabilityLanguage, describeCapabilities } from "../capabilities/words.ts";
+import { ageRecipient } from "../openpgp/age_card.ts";
 import { selectOpenPgp } from "../openpgp/client.ts";
 import type { CardSession } from "../pcsc/types.ts";
 import type { PivClient } from "../piv/client.ts";
@@ -38,7 +39,9 @@ export async function describePiv({ reader, id, piv }: OpenedCard): Promise<Card
 export async function describeOpenPgp(session: CardSession): Promise<CardFacts | undefined> {
   const card = await selectOpenPgp(session);
   if (card === undefined) return undefined;
-  const { id, passwords } = await card.applicationData();
+  const { id, passwords, decryption } = await card.applicationData();
+  const isX25519 = decryption.kind === "ecdh" && decryption.curve === "x25519";
+  const key = isX25519 ? await card.decryptionKey() : undefined;
   return {
     reader: session.reader,
     cardId: await card.cardId(),
@@ -47,6 +50,7 @@ export async function describeOpenPgp(session: CardSession): Promise<CardFacts |
     holder: (await card.cardholder()).display || undefined,
     pin: await card.pinStatus(),
     triesOfAdministrator: passwords.triesLeft.administrator,
+    recipient: key && ageRecipient(key),
     capabilities: judge(await openPgpFacts(card)),
   };
 }

@@ -1,6 +1,6 @@
 /** `token purse`: purses on cards, and the station that issues them. */
 import { randomFillSync } from "node:crypto";
-import { StoredValueClient } from "../stored_value/client.ts";
+import { type Question, StoredValueClient } from "../stored_value/client.ts";
 import type { PurseIssuer } from "../stored_value/issuer_file.ts";
 import {
   decodePurseIssuer,
@@ -9,7 +9,7 @@ import {
   withAccount,
 } from "../stored_value/issuer_file.ts";
 import { cardKeys, wipeKeys } from "../stored_value/keys.ts";
-import { decide, newAccount } from "../stored_value/load_issuer.ts";
+import { decide, isDone, newAccount } from "../stored_value/load_issuer.ts";
 import { LARGEST_AMOUNT, LENGTH, PURPOSE, type PurseStatus } from "../stored_value/wire.ts";
 import { withSession } from "./card.ts";
 import { CommandError, UsageError } from "./errors.ts";
@@ -20,6 +20,7 @@ import { readSecrets } from "./secret_input.ts";
 const HELP = `Usage: token purse issuer --out FILE
        token purse install --issuer FILE --funds N [options]
        token purse top-up AMOUNT --issuer FILE [options]
+       token purse unblock --issuer FILE [options]
        token purse show [options]
 
 Purses on cards. Amounts are in the currency's smallest unit. FILE holds the issuer's master keys
@@ -28,6 +29,7 @@ and the holders' accounts: whoever has it can make money, so keep it on the issu
   issuer      make FILE
   install     put a purse on a card that has none; its keys cross this reader
   top-up      bring money from the holder's account to the card
+  unblock     give the purse a new PIN with all its tries, blocked or forgotten
   show        what is on the card
 
 ${CARD_HELP}
@@ -77,11 +79,14 @@ export async function purse(args: string[]): Promise<number> {
     case "top-up":
       await topUp(given, number(amount, "AMOUNT"));
       return 0;
+    case "unblock":
+      await unblock(given);
+      return 0;
     case "show":
       await withPurse(given, async (client) => show(await statusOf(client)));
       return 0;
     default:
-      throw new UsageError("Cannot tell what to do: issuer, install, top-up or show");
+      throw new UsageError("Cannot tell what to do: issuer, install, top-up, unblock or show");
   }
 }
 
@@ -123,9 +128,8 @@ async function install(given: Given): Promise<void> {
 
 async function topUp(given: Given, amount: number): Promise<void> {
   using held = await holdIssuer(given);
-  const { issuer, path } = held;
   await withPurse(given, async (client) => {
-    const { cardId, currency } = await statusOf(client);
+    const { currency } = await statusOf(client);
     const question = await client.askCredit({
       amount,
       currency,
@@ -133,19 +137,45 @@ async function topUp(given: Given, amount: number): Promise<void> {
       reference: randomFillSync(new Uint8Array(LENGTH.reference)),
       time: Math.floor(Date.now() / 1000),
     });
-    const account = issuer.accounts.get(cardId.toHex());
-    const result = decide(question, { masters: issuer.masters, account });
-    // What the card said of the past is kept even if it gets nothing now; and the money has left
-    // the account before the consent is out.
-    if (result.account !== undefined) {
-      await replace(path, withAccount(issuer, cardId, result.account));
-    }
-    if (result.outcome === "refused") {
-      throw new CommandError(`Cannot top up the purse: ${REFUSALS[result.reason]}`);
-    }
-    await client.grant(PURPOSE.credit, result.mac);
+    await client.grant(PURPOSE.credit, await consent(held, question, "top up the purse"));
     show(await statusOf(client));
   });
+}
+
+async function unblock(given: Given): Promise<void> {
+  using held = await holdIssuer(given);
+  const [pin] = await readSecrets(given, ["new PIN of the purse"]);
+  if (pin === undefined) throw new Error("One question has one answer");
+  await withPurse(given, async (client) => {
+    const question = await client.askUnblock(pin);
+    pin.fill(0);
+    const mac = await consent(held, question, "unblock the purse");
+    const word = await client.grant(PURPOSE.unblock, mac);
+    const { masters } = held.issuer;
+    if (!(word instanceof Uint8Array) || !isDone(word, { question, masters })) {
+      throw new CommandError("Cannot tell whether the purse has its new PIN: try it");
+    }
+  });
+  console.log("The purse has its new PIN, with all its tries.");
+}
+
+/** The issuer's consent. Whoever holds this file is the issuer: all that a card asks is allowed. */
+async function consent(
+  held: HeldIssuer,
+  question: Question,
+  doing: string,
+): Promise<Uint8Array> {
+  const { issuer, path } = held;
+  const { cardId } = question.ask;
+  const account = issuer.accounts.get(cardId.toHex());
+  const result = decide(question, { masters: issuer.masters, account, isAllowed: () => true });
+  // What the card said of the past is kept even if it gets nothing now; and the money has left
+  // the account before the consent is out.
+  if (result.account !== undefined) {
+    await replace(path, withAccount(issuer, cardId, result.account));
+  }
+  if (result.outcome === "granted") return result.mac;
+  throw new CommandError(`Cannot ${doing}: ${REFUSALS[result.reason]}`);
 }
 
 const REFUSALS = {
@@ -195,9 +225,7 @@ async function withPurse(
 }
 
 /** The issuer's file, which no other command changes meanwhile: two would each undo the other. */
-async function holdIssuer(
-  given: Given,
-): Promise<Disposable & { issuer: PurseIssuer; path: string }> {
+async function holdIssuer(given: Given): Promise<HeldIssuer> {
   const path = given.text("issuer");
   if (path === undefined) throw new UsageError("Cannot issue a purse: --issuer FILE is missing");
   // First, so that a wrong name leaves no lock behind.
@@ -220,6 +248,12 @@ async function holdIssuer(
     lock.close();
     throw error;
   }
+}
+
+/** An issuer's file, until it is let go. */
+interface HeldIssuer extends Disposable {
+  readonly issuer: PurseIssuer;
+  readonly path: string;
 }
 
 /** Accounts of some ten thousand cards. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { sha256 } from "@noble/hashes/sha2.js";
 import fc from "fast-check";
+import { newPurse } from "../stored_value/test_purse.ts";
 import { decodeState, encodeState, isDamage } from "./state_codec.ts";
 import { cheapCard, TestCard } from "./test_card.ts";
 
@@ -13,6 +14,35 @@ Deno.test("a state comes back as it was", () => {
   card.put(0x5f4000, new Uint8Array(3000).fill(5));
   card.put(0x5fc103, Uint8Array.of(1, 2, 3));
   assert.deepEqual(decodeState(encodeState(card.card.state)), card.card.state);
+});
+
+Deno.test("a file of version 1, from before there were other applications, is read", () => {
+  const { openPgp: _none, ...old } = cheapCard();
+  const text = new TextDecoder().decode(encodeState(old));
+  assert.match(text, /^sekisho-softcard 2 /);
+  const file = new TextEncoder().encode(text.replace("softcard 2", "softcard 1"));
+  assert.deepEqual(decodeState(file), old);
+});
+
+Deno.test("a purse comes back as it was, and books that don't balance are damage", async () => {
+  const { card, client } = await newPurse();
+  await client.askClose();
+  const { state } = card;
+  assert.deepEqual(decodeState(encodeState(state)), state);
+  const { purse } = state;
+  assert.ok(purse);
+  for (
+    const change of [
+      { balance: 1 },
+      { credited: 5 },
+      { debited: 5, credited: 4 },
+      { balance: 2 ** 32, credited: 2 ** 32 },
+      { withoutPin: -1 },
+    ]
+  ) {
+    const forged = { ...state, purse: { ...purse, ...change } };
+    assert.ok(isDamage(decodeState(encodeState(forged))), JSON.stringify(change));
+  }
 });
 
 Deno.test("a file cut at any byte is known as damaged", () => {

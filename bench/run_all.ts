@@ -56,6 +56,8 @@ for (const name of chosen) {
   await Deno.writeTextFile(`${file}.json`, `${JSON.stringify(inOrder(results), undefined, 2)}\n`);
   await Deno.writeTextFile(`${file}.md`, table(inOrder(results)));
 }
+await new Deno.Command(Deno.execPath(), { args: ["fmt", "-q", `${file}.json`, `${file}.md`] })
+  .output();
 if (failed.length > 0) {
   console.error(`Cannot measure ${failed.join(", ")}: see above; the others are in ${file}.md`);
   Deno.exit(1);

@@ -64,7 +64,6 @@ Deno.exit(inOrder && lost === 0 ? 0 : 1);
 function ask(n: number): void {
   const key = `terminal ${n % TERMINALS}`;
   const at = performance.now();
-  let lease: LeaseId | undefined;
   const client: LeaseClient = {
     refused: () => done(true),
     place: () => {},
@@ -77,10 +76,9 @@ function ask(n: number): void {
     ended: (reason) => done(reason !== "released"),
   };
   asked.push(n);
-  lease = sharing.request(client, { terminal: { key, label: key }, way: "program" });
+  const lease: LeaseId = sharing.request(client, { terminal: { key, label: key }, way: "program" });
 
   async function use(): Promise<void> {
-    if (lease === undefined) throw new Error("Cannot use a lease without a name");
     const answer = await sharing.exchange(lease, Uint8Array.fromHex(SELECT_PIV));
     if (answer.is !== "response" || answer.apdu.at(-2) !== 0x90) lost++;
     sharing.leave(lease);

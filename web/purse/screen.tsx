@@ -198,6 +198,7 @@ export function money(amount: number, currency: number, language: Language): str
   return new Intl.NumberFormat(language === "ja" ? "ja-JP" : "en-GB", {
     style: "currency",
     currency: known.code,
+    currencyDisplay: "narrowSymbol",
   }).format(amount / 10 ** known.digits);
 }
 

@@ -1,6 +1,7 @@
 /** Stock programs on two terminals use the gateway's card through their own readers. */
 import assert from "node:assert/strict";
 import { sleep } from "../lab/machine.ts";
+import { searchMemory } from "../lab/memory_search.ts";
 import { labTest } from "../lab/needs.ts";
 import { openOffice, unlock, untilPhase } from "../story/visits.ts";
 import { journalOf, openSharedWorld, putSigningKey, READER_PORT } from "./shared_world.ts";
@@ -138,6 +139,17 @@ labTest("stock programs on terminals use the gateway's card as if it were theirs
     assert.ok(journalOf(box, "reader-refused").length >= 2);
     await one.untilCard(true);
   });
+
+  await t.step(
+    "a PIN that a terminal's program entered is in no memory of the gateway process",
+    async () => {
+      const engines = box.engines();
+      const needle = [{ name: "PIN", bytes: new TextEncoder().encode(card.pin) }];
+      const others = box.ownPids().filter((pid) => !engines.includes(pid));
+      assert.ok(others.length > 0 && searchMemory(engines, needle).hits.length > 0);
+      assert.deepEqual(searchMemory(others, needle).hits, []);
+    },
+  );
 
   await t.step("the journal says who and what, and no PIN", () => {
     const ended = journalOf(box, "lease-ended");

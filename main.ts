@@ -17,11 +17,11 @@ const ROLES: Readonly<Record<string, { about: string; load: () => Promise<Role> 
     load: async () => (await import("./tunnel/role.ts")).tunnelRole,
   },
   token: {
-    about: "issue, show, import and export what a card carries",
+    about: "issue, change, show, import and export what cards and sticks carry",
     load: async () => (await import("./token/role.ts")).tokenRole,
   },
   softcard: {
-    about: "a software PIV card on a virtual reader (--state FILE)",
+    about: "a software card on a virtual reader: PIV, OpenPGP, a purse (--state FILE)",
     load: async () => (await import("./token/softcard/role.ts")).softcardRole,
   },
   terminal: {

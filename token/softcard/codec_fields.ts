@@ -1,7 +1,7 @@
 /** What the parts of the state file have in common: byte strings in base64, PIN references. @core */
 import { Buffer } from "node:buffer";
 import * as v from "valibot";
-import type { Reference } from "./state.ts";
+import type { Reference } from "./reference.ts";
 
 export function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("base64");

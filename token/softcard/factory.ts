@@ -6,7 +6,8 @@ import { DEFAULT_TRIES } from "./limits.ts";
 import { factoryOpenPgp } from "./openpgp/factory.ts";
 import { cardCapabilityContainer, cardHolderUniqueId } from "./piv/identity.ts";
 import { pinBlock } from "./piv/pin_format.ts";
-import type { CardState, PivState, Reference, StoredObject } from "./state.ts";
+import type { Reference } from "./reference.ts";
+import type { CardState, PivState, StoredObject } from "./state.ts";
 import { KDF_COST, vaultOf, wrapMasterKey } from "./vault.ts";
 
 /** What cards leave the factory with; stock tools know these. */

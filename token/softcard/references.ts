@@ -2,7 +2,7 @@
 import { SW } from "../apdu/status.ts";
 import type { CardCrypto } from "./crypto.ts";
 import type { CardScript } from "./memory.ts";
-import type { Reference } from "./state.ts";
+import type { Reference } from "./reference.ts";
 import { unwrapMasterKey, wrapMasterKey } from "./vault.ts";
 
 /**

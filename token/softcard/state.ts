@@ -1,6 +1,7 @@
-import type { BlockAlgorithm, KdfCost } from "./crypto.ts";
+import type { BlockAlgorithm } from "./crypto.ts";
 import type { PinPolicy, PivAlgorithm } from "../piv/constants.ts";
 import type { OpenPgpState } from "./openpgp/state.ts";
+import type { Reference } from "./reference.ts";
 import type { PurseState } from "./stored_value/state.ts";
 
 /**
@@ -46,17 +47,6 @@ export interface StoredKey {
   /** Keys that work without a PIN can't be sealed under one: they lie in the state as they are. */
   readonly sealed: boolean;
   readonly secret: Uint8Array;
-}
-
-/** A PIN or PUK: its tries, and a master key (of one application) wrapped under it. */
-export interface Reference {
-  readonly triesLeft: number;
-  readonly tries: number;
-  /** Whether it is still the one from the factory. */
-  readonly isDefault: boolean;
-  readonly salt: Uint8Array;
-  readonly cost: KdfCost;
-  readonly wrapped: Uint8Array;
 }
 
 /** The key of the card's administrator. */

@@ -5,7 +5,7 @@ import { hkdf } from "@noble/hashes/hkdf.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { concat } from "../apdu/tlv.ts";
 import type { CardCrypto, KdfCost } from "./crypto.ts";
-import type { Reference } from "./state.ts";
+import type { Reference } from "./reference.ts";
 
 /**
  * How keys lie in the state file. A random master key is wrapped under the PIN and again under the

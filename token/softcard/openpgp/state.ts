@@ -1,4 +1,4 @@
-import type { Reference } from "../state.ts";
+import type { Reference } from "../reference.ts";
 
 /** The three keys of an OpenPGP card. */
 export const KEY_NAMES = ["signature", "decipher", "authentication"] as const;

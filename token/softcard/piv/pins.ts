@@ -3,7 +3,8 @@ import { PIN_REFERENCE } from "../../piv/constants.ts";
 import { status } from "../application.ts";
 import type { CardScript } from "../memory.ts";
 import { renewReference, spendTry, wrongReference } from "../references.ts";
-import type { Reference, ReferenceName } from "../state.ts";
+import type { Reference } from "../reference.ts";
+import type { ReferenceName } from "../state.ts";
 import type { PivCommand, PivContext } from "./context.ts";
 import { isPinBlock, PIN_BLOCK } from "./pin_format.ts";
 

@@ -4,7 +4,7 @@ import { LENGTH, PURSE_PIN_REFERENCE } from "../../stored_value/wire.ts";
 import { status } from "../application.ts";
 import type { CardScript } from "../memory.ts";
 import { renewReference, spendTry, wrongReference } from "../references.ts";
-import type { Reference } from "../state.ts";
+import type { Reference } from "../reference.ts";
 import type { PurseCommand, PurseContext } from "./context.ts";
 
 /** VERIFY. Without data it asks. */

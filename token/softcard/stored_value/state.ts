@@ -1,6 +1,6 @@
 import type { Receipt } from "../../stored_value/receipt.ts";
 import type { CardKeys, Limits } from "../../stored_value/wire.ts";
-import type { Reference } from "../state.ts";
+import type { Reference } from "../reference.ts";
 
 /**
  * What a purse remembers. Money is written twice: what came and what went on the one side, the

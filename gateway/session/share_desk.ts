@@ -5,9 +5,10 @@
  */
 import { assertNever } from "../../os/assert_never.ts";
 import type { FromEngine, ToEngine } from "../engine/messages.ts";
+import { ShareJournal, type WriteEntry } from "./share_journal.ts";
+import { type ShareTerminal, ShareTerminals, type ShareTerminalsParts } from "./share_terminals.ts";
 import type { ShareNews } from "./shell.ts";
 import type {
-  JournalLevel,
   LeaseAnswer,
   LeaseDesk,
   LeaseEndReason,
@@ -18,27 +19,11 @@ import type {
   ShareView,
 } from "../view.ts";
 
-/** A terminal as the LAN knows it. */
-export interface KnownTerminal {
-  readonly address: string;
-  readonly mac: string;
-  readonly name: string;
-}
-
-export interface ShareDeskParts {
-  /** MAC or IP addresses of those who may; "*" is every terminal of the LAN. Undefined: nobody. */
-  readonly terminals: readonly string[] | undefined;
+export interface ShareDeskParts extends ShareTerminalsParts {
   readonly limits: { readonly idleMs: number; readonly hardMs: number };
   readonly send: (message: ToEngine) => void;
-  readonly known: () => readonly KnownTerminal[];
-  /** Looks again who is on the LAN. */
-  readonly look: () => Promise<void>;
   readonly certify: (publicKey: Uint8Array) => Promise<string>;
-  readonly record: (
-    level: JournalLevel,
-    event: string,
-    detail: Record<string, string | number>,
-  ) => void;
+  readonly record: WriteEntry;
   readonly onChange: () => void;
   readonly onPinWanted: (why: string) => void;
 }
@@ -62,7 +47,7 @@ interface Ticket {
   readonly number: number;
   /** Unguessable; names the lease to its program. */
   readonly id: string;
-  readonly terminal: Terminal;
+  readonly terminal: ShareTerminal;
   state:
     | { readonly is: "waiting" }
     | { readonly is: "granted"; readonly until: number; readonly idleMs: number }
@@ -72,13 +57,10 @@ interface Ticket {
   readonly watchers: Set<() => void>;
 }
 
-interface Terminal {
-  readonly key: string;
-  readonly label: string;
-}
-
 export class ShareDesk implements LeaseDesk {
   readonly #parts: ShareDeskParts;
+  readonly #terminals: ShareTerminals;
+  readonly #journal: ShareJournal;
   readonly #tickets = new Map<string, Ticket>();
   readonly #byNumber = new Map<number, Ticket>();
   readonly #timer: ReturnType<typeof setInterval>;
@@ -88,6 +70,8 @@ export class ShareDesk implements LeaseDesk {
 
   constructor(parts: ShareDeskParts) {
     this.#parts = parts;
+    this.#terminals = new ShareTerminals(parts);
+    this.#journal = new ShareJournal(parts.record);
     this.#timer = setInterval(() => this.#sweep(), 1_000);
   }
 
@@ -135,8 +119,8 @@ export class ShareDesk implements LeaseDesk {
   }
 
   /** Whose terminal this is, if it may use the card. */
-  async terminalAt(address: string): Promise<Terminal | undefined> {
-    return this.#allowed(address) ?? await this.#allowedAfterLook(address);
+  terminalAt(address: string): Promise<ShareTerminal | undefined> {
+    return this.#terminals.at(address);
   }
 
   /** Asks for the card. */
@@ -280,11 +264,11 @@ export class ShareDesk implements LeaseDesk {
         return;
       }
       case "lease-ended":
-        this.#recordEnd(message);
+        this.#journal.ended(message);
         return;
       case "reader-refused": {
         const { address, why } = message;
-        this.#refuseOften(address, why);
+        this.#journal.refused(address, why);
         return;
       }
       case "pin-wanted":
@@ -389,22 +373,6 @@ export class ShareDesk implements LeaseDesk {
     }
   }
 
-  #allowed(address: string): Terminal | undefined {
-    const known = this.#parts.known().find((one) => one.address === address);
-    if (known === undefined) return undefined;
-    const { terminals = [] } = this.#parts;
-    const names = [known.address, known.mac, "*"];
-    if (!terminals.some((one) => names.includes(one.toLowerCase()))) return undefined;
-    return { key: known.mac || known.address, label: (known.name || known.address).slice(0, 128) };
-  }
-
-  async #allowedAfterLook(address: string): Promise<Terminal | undefined> {
-    if (this.#parts.terminals === undefined) return undefined;
-    // Who has just come isn't known yet.
-    if (!this.#parts.known().some((one) => one.address === address)) await this.#parts.look();
-    return this.#allowed(address);
-  }
-
   async #identify({ link, address }: { link: number; address: string }): Promise<void> {
     const terminal = await this.terminalAt(address);
     this.#parts.send({
@@ -418,36 +386,8 @@ export class ShareDesk implements LeaseDesk {
     try {
       this.#parts.send({ type: "share-certificate", chain: await this.#parts.certify(spki) });
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#parts.record("error", "share-uncertified", { reason: reason.slice(0, 200) });
+      this.#journal.uncertified(error);
     }
-  }
-
-  #recordEnd(message: Extract<FromEngine, { type: "lease-ended" }>): void {
-    const { terminal, way, reason, heldMs, wrongPins } = message;
-    const list = (counts: Record<string, number>) =>
-      Object.entries(counts).map(([name, count]) => `${name} ${count}`).join(", ").slice(0, 512);
-    const refused = list(message.refused);
-    const level = wrongPins > 0 || reason === "revoked" ? "warning" : "info";
-    this.#parts.record(level, "lease-ended", {
-      ...{ terminal: terminal.label, id: terminal.key, way, reason, heldMs },
-      commands: list(message.commands),
-      ...(refused === "" ? {} : { refused }),
-      ...(wrongPins === 0 ? {} : { wrongPins }),
-    });
-  }
-
-  /** A terminal that is refused again and again is told of once a minute, with the count. */
-  #refusals = new Map<string, { count: number; at: number }>();
-  #refuseOften(address: string, why: string): void {
-    const now = Date.now();
-    const key = `${address} ${why}`;
-    const last = this.#refusals.get(key);
-    if (last !== undefined && now - last.at < 60_000) return void last.count++;
-    if (this.#refusals.size > 256) this.#refusals.clear();
-    this.#refusals.set(key, { count: 0, at: now });
-    const before = last === undefined || last.count === 0 ? {} : { before: last.count };
-    this.#parts.record("warning", "reader-refused", { terminal: address, why, ...before });
   }
 
   #sweep(): void {

@@ -4,7 +4,7 @@
  */
 import { findTests } from "./runner/files.ts";
 import { runTests } from "./runner/run_tests.ts";
-import { add, countLine, type Counts, NONE } from "./runner/summary.ts";
+import { add, type Counts, NONE, resultLine } from "./runner/summary.ts";
 import { setUp } from "./setup/setup.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
@@ -34,7 +34,7 @@ async function main(args: readonly string[]): Promise<number> {
   const all = [...files.units, ...files.labs];
   if (all.length === 0) {
     console.error("Cannot run tests: no test file is there; see --help");
-    console.log(countLine(NONE));
+    console.log(resultLine(NONE));
     return 1;
   }
   // All of it before the first test: what runs in a lab has no way to a registry, and must not try.
@@ -45,7 +45,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   counts = add(counts, await step("check types", ["check", "--quiet", ...all]));
   counts = add(counts, await runTests(files, { root: ROOT, limits: LIMITS }));
-  console.log(countLine(counts));
+  console.log(resultLine(counts));
   return counts.failed > 0 || counts.passed === 0 ? 1 : 0;
 }
 

@@ -43,6 +43,7 @@ export async function runTests(
     progress.end();
   }
   for (const name of skipped) console.log(`skipped: ${name}`);
+  if (skipped.length > 0) console.log(`${skipped.length} skipped`);
   return counts;
 }
 

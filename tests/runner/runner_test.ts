@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { findTests } from "./files.ts";
 import { runFile } from "./run_file.ts";
-import { countLine, parseSummary, skippedTests } from "./summary.ts";
+import { countLine, parseSummary, resultLine, skippedTests } from "./summary.ts";
 
 Deno.test("runner: every shape of deno's summary is read, and nothing else is taken for one", () => {
   const read = (line: string) => parseSummary(`noise\n${line}\n\nerror: Test failed\n`);
@@ -24,6 +24,7 @@ Deno.test("runner: every shape of deno's summary is read, and nothing else is ta
 Deno.test("runner: the count line", () => {
   assert.equal(countLine({ passed: 3, failed: 0, skipped: 0 }), "3 passed, 0 failed");
   assert.equal(countLine({ passed: 3, failed: 1, skipped: 2 }), "3 passed, 1 failed, 2 skipped");
+  assert.equal(resultLine({ passed: 3, failed: 1, skipped: 2 }), "3 passed, 1 failed");
 });
 
 Deno.test("runner: a failure, a crash, a hang and a skip are each counted as what they are", async () => {

@@ -29,7 +29,12 @@ export function add(a: Counts, b: Counts): Counts {
   };
 }
 
-/** `N passed, N failed`, with `, N skipped` when there are any. */
+/** `N passed, N failed`: what a run ends with, whatever was skipped. */
+export function resultLine({ passed, failed }: Counts): string {
+  return `${passed} passed, ${failed} failed`;
+}
+
+/** The same, with `, N skipped` when there are any. */
 export function countLine({ passed, failed, skipped }: Counts): string {
-  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+  return resultLine({ passed, failed, skipped }) + (skipped > 0 ? `, ${skipped} skipped` : "");
 }

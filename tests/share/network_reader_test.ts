@@ -142,7 +142,7 @@ labTest("stock programs on terminals use the gateway's card as if it were theirs
 
   await t.step(
     "a PIN that a terminal's program entered is in no memory of the gateway process",
-    async () => {
+    () => {
       const engines = box.engines();
       const needle = [{ name: "PIN", bytes: new TextEncoder().encode(card.pin) }];
       const others = box.ownPids().filter((pid) => !engines.includes(pid));

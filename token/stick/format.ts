@@ -6,7 +6,7 @@ import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { claimDevice, type ClaimedDevice } from "../../os/block_device.ts";
 import type { Target } from "./devices.ts";
 import { planFat, SMALLEST_FAT } from "./fat.ts";
-import { ALIGNMENT, AREA, HIDDEN_BYTES, HIDDEN_NAME, VISIBLE_NAME } from "./layout.ts";
+import { ALIGNMENT, AREA, COPIES, HIDDEN_BYTES, HIDDEN_NAME, VISIBLE_NAME } from "./layout.ts";
 import {
   BACK_SECTORS,
   encodeTable,
@@ -88,7 +88,8 @@ export async function formatStick(
   claim?.rereadPartitions();
 }
 
-function claimOf(path: string): ClaimedDevice {
+/** @throws {ClaimError} when it is in use. */
+export function claimOf(path: string): ClaimedDevice {
   try {
     return claimDevice(path);
   } catch (error) {
@@ -142,6 +143,8 @@ function planWrites(
     ...fat.pieces.map(place(visibleAt)),
     ...files,
     { at: hiddenAt, bytes: new Uint8Array(AREA.program), isCovered: true },
+    // What a former stick had there must not stand in for anything.
+    { at: hiddenAt + COPIES[1], bytes: new Uint8Array(AREA.program) },
     ...sealed.map(place(hiddenAt)),
     place(hiddenAt)(head),
     { at: (sectors - BACK_SECTORS) * SECTOR, bytes: table.back },

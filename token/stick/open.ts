@@ -17,7 +17,7 @@ import type {
 } from "../profile/types.ts";
 import type { StickFault } from "./fault.ts";
 import { cardIdOf, decodeStickHead, isPiece, type Piece, type StickHead } from "./head.ts";
-import { AREA, LONGEST_STICK_HEAD } from "./layout.ts";
+import { AREA, COPIES, LONGEST_STICK_HEAD } from "./layout.ts";
 import type { StickMedium } from "./medium.ts";
 import { BACK_SECTORS, decodeTable, FRONT_SECTORS, SECTOR, TYPE_HIDDEN } from "./partition.ts";
 import { openPayload } from "./stream.ts";
@@ -28,15 +28,19 @@ export interface FoundStick {
   readonly issuer: IssuerKey;
   /** Where the hidden part begins, in bytes. */
   readonly hiddenAt: number;
+  /** Where the copy begins that was taken, counted from there; one of `COPIES`. */
+  readonly copyAt: number;
   /** The key's container. */
   readonly key: Uint8Array;
   /** The profile's container. */
   readonly profile: Uint8Array;
   /** One copy of the partition table is damaged; the other one was used. */
   readonly damagedTable?: "front" | "back";
+  /** Of two copies of head, key and profile one is damaged or older: a renewal was cut off. */
+  readonly isHalf?: true;
 }
 
-/** Reads everything that needs no password, and checks it. */
+/** Reads everything that needs no password, and checks it. Of two whole copies the newer counts. */
 export async function findStick(
   medium: StickMedium,
   issuerKeys: readonly IssuerKey[],
@@ -44,25 +48,25 @@ export async function findStick(
   const hidden = await findHidden(medium);
   if ("fault" in hidden) return hidden;
   const { hiddenAt, damagedTable } = hidden;
-  const first = await medium.read(hiddenAt, LONGEST_STICK_HEAD);
-  if (first === undefined) return { fault: "unreadable" };
-  if (first.length < LONGEST_STICK_HEAD) return { fault: "cut-off" };
-  const decoded = await decodeStickHead(first, issuerKeys);
-  if ("fault" in decoded) return decoded;
-  const { head, issuer } = decoded;
-  const key = await readPiece(medium, { at: hiddenAt + AREA.key, piece: head.key });
-  if ("fault" in key) return key.fault === "damaged" ? { fault: "key-damaged" } : key;
-  const profile = await readPiece(medium, { at: hiddenAt + AREA.profile, piece: head.profile });
-  if ("fault" in profile) {
-    return profile.fault === "damaged" ? { fault: "profile-damaged" } : profile;
-  }
+  const [first, spare] = COPIES;
+  const front = await readCopy(medium, { hiddenAt, copyAt: first, issuerKeys });
+  const back = spare + AREA.program <= hidden.bytes
+    ? await readCopy(medium, { hiddenAt, copyAt: spare, issuerKeys })
+    : "nothing";
+  const whole = [front, back].filter(isWhole);
+  const best = whole.reduce<Copy | undefined>(
+    (one, other) => one !== undefined && one.generation >= other.generation ? one : other,
+    undefined,
+  );
+  if (best === undefined) return worse(front, back);
+  const { generation, ...copy } = best;
+  const isHalf = back !== "nothing" &&
+    (whole.length < COPIES.length || whole.some((one) => one.generation !== generation));
   return {
-    head,
-    issuer,
+    ...copy,
     hiddenAt,
-    key: key.bytes,
-    profile: profile.bytes,
     ...(damagedTable === undefined ? {} : { damagedTable }),
+    ...(isHalf ? { isHalf } : {}),
   };
 }
 
@@ -74,7 +78,7 @@ export async function isStick(medium: StickMedium): Promise<boolean> {
 
 /** Judges the profile's head, which says who holds the stick and until when. */
 export function checkStickProfile(
-  found: FoundStick,
+  found: Pick<FoundStick, "head" | "issuer">,
   context: Omit<HeadContext, "cardId" | "issuerKeys">,
 ): Promise<HeadCheck> {
   return checkHead(new TextEncoder().encode(found.head.profileHead), {
@@ -136,9 +140,54 @@ export async function openProgram(
   return { program: opened.plaintext };
 }
 
+type Copy = Omit<FoundStick, "hiddenAt" | "damagedTable" | "isHalf"> & {
+  readonly generation: number;
+};
+
+function isWhole(copy: Copy | StickFault | "nothing"): copy is Copy {
+  return typeof copy === "object" && !("fault" in copy);
+}
+
+/** Why neither copy is taken: what lies at the beginning has the word, unless a later program wrote. */
+function worse(...copies: readonly (Copy | StickFault | "nothing")[]): StickFault {
+  const faults = copies.filter((copy) => typeof copy === "object").filter((copy) =>
+    "fault" in copy
+  );
+  return faults.find(({ fault }) => fault === "newer-version") ?? faults[0] ??
+    { fault: "head-damaged" };
+}
+
+/** One copy of head, key and profile; "nothing" where none was ever written. */
+async function readCopy(
+  medium: StickMedium,
+  { hiddenAt, copyAt, issuerKeys }: {
+    hiddenAt: number;
+    copyAt: number;
+    issuerKeys: readonly IssuerKey[];
+  },
+): Promise<Copy | StickFault | "nothing"> {
+  const start = hiddenAt + copyAt;
+  const first = await medium.read(start, LONGEST_STICK_HEAD);
+  if (first === undefined) return { fault: "unreadable" };
+  if (first.length < LONGEST_STICK_HEAD) return { fault: "cut-off" };
+  if (first.every((byte) => byte === 0)) return "nothing";
+  const decoded = await decodeStickHead(first, issuerKeys);
+  if ("fault" in decoded) return decoded;
+  const { head, issuer } = decoded;
+  const key = await readPiece(medium, { at: start + AREA.key, piece: head.key });
+  if ("fault" in key) return key.fault === "damaged" ? { fault: "key-damaged" } : key;
+  const profile = await readPiece(medium, { at: start + AREA.profile, piece: head.profile });
+  if ("fault" in profile) {
+    return profile.fault === "damaged" ? { fault: "profile-damaged" } : profile;
+  }
+  const copy = { head, issuer, copyAt, key: key.bytes, profile: profile.bytes };
+  const checked = await checkStickProfile(copy, { now: 0, highestGeneration: 0 });
+  return { ...copy, generation: checked.result === "fault" ? 0 : checked.head.generation };
+}
+
 async function findHidden(
   medium: StickMedium,
-): Promise<{ hiddenAt: number; damagedTable?: "front" | "back" } | StickFault> {
+): Promise<{ hiddenAt: number; bytes: number; damagedTable?: "front" | "back" } | StickFault> {
   const { sectors } = medium;
   if (sectors < FRONT_SECTORS + BACK_SECTORS) return { fault: "no-stick" };
   const front = await medium.read(0, FRONT_SECTORS * SECTOR);
@@ -151,6 +200,7 @@ async function findHidden(
   if (hidden === undefined) return { fault: "no-stick" };
   return {
     hiddenAt: hidden.firstSector * SECTOR,
+    bytes: hidden.sectors * SECTOR,
     ...(table.damaged === undefined ? {} : { damagedTable: table.damaged }),
   };
 }

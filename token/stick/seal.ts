@@ -6,6 +6,7 @@ import { sealProfile } from "../profile/seal.ts";
 import type { ProfileKeys } from "../profile/settings.ts";
 import { encodeStickHead, pieceOf } from "./head.ts";
 import { AREA, LARGEST_PROGRAM } from "./layout.ts";
+import type { FoundStick } from "./open.ts";
 
 export interface HiddenContent {
   /** 16 bytes in hexadecimal; the profile's card id names it too. */
@@ -59,6 +60,38 @@ export async function sealHidden(
     { at: AREA.profile, bytes: profile.sealed },
     { at: AREA.program, bytes: program },
     { at: AREA.head, bytes: head },
+  ];
+}
+
+/** What a stick gets when its profile changes; key and program stay. */
+export interface ChangedContent {
+  readonly profile: Profile;
+  readonly keys: ProfileKeys;
+  /** Everybody who can open the profile, the stick's own key among them (`age1…`). */
+  readonly recipients: readonly string[];
+}
+
+/** Signs and seals another profile for a stick. The caller wipes the keys. */
+export async function resealHidden(
+  { head, key }: Pick<FoundStick, "head" | "key">,
+  content: ChangedContent,
+  { issuer, now }: { issuer: IssuerSigner; now: number },
+): Promise<HiddenPieces> {
+  const profile = await sealProfile({ profile: content.profile, ...content.keys }, {
+    issuer,
+    recovery: content.recipients,
+  });
+  const { v: _version, ...rest } = head;
+  const next = await encodeStickHead({
+    ...rest,
+    madeAt: now,
+    profileHead: new TextDecoder().decode(profile.head),
+    profile: pieceOf(profile.sealed),
+  }, issuer);
+  return [
+    { at: AREA.key, bytes: key },
+    { at: AREA.profile, bytes: profile.sealed },
+    { at: AREA.head, bytes: next },
   ];
 }
 

@@ -1,55 +1,23 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { SecretMemory } from "../../os/secret_memory.ts";
-import { makePasswordIdentity } from "../profile/age_identity.ts";
-import { makeIssuerKey, readIssuerKey } from "../profile/issuer_key.ts";
-import type { IssuerSigner } from "../profile/jws.ts";
-import { type Profile, PROFILE_VERSION } from "../profile/profile.ts";
-import { makeWireGuardKey } from "../profile/wireguard_key.ts";
 import { explainStickFault, type StickFault } from "./fault.ts";
-import { cardIdOf } from "./head.ts";
 import { AREA } from "./layout.ts";
 import type { StickMedium } from "./medium.ts";
 import { checkStickProfile, findStick, openKey, openProgram, openStickProfile } from "./open.ts";
+import { decodeTable, encodeTable, FRONT_SECTORS, SECTOR } from "./partition.ts";
 import {
-  decodeTable,
-  encodeTable,
-  FRONT_SECTORS,
-  type Partition,
-  SECTOR,
-  TYPE_HIDDEN,
-  TYPE_VISIBLE,
-} from "./partition.ts";
-import { sealHidden } from "./seal.ts";
-
-const SECTORS = 4096;
-const HIDDEN_AT = 1024 * SECTOR;
-const PASSWORD = new TextEncoder().encode("correct horse");
-const PROGRAM = new Uint8Array(200_000).map((_, at) => at * 31 >> 3);
-const NOW = 1_800_000_100;
-const PARTITIONS: readonly Partition[] = [
-  {
-    type: TYPE_VISIBLE,
-    id: "01234567-89ab-cdef-0123-456789abcdef",
-    firstSector: 64,
-    sectors: 100,
-    name: "Sekisho",
-  },
-  {
-    type: TYPE_HIDDEN,
-    id: "fedcba98-7654-3210-fedc-ba9876543210",
-    firstSector: HIDDEN_AT / SECTOR,
-    sectors: 2048,
-    name: "Sekisho hidden",
-  },
-];
-
-interface Sample {
-  readonly disk: Uint8Array<ArrayBuffer>;
-  readonly issuer: IssuerSigner;
-  readonly privateKey: Uint8Array;
-  readonly programLength: number;
-}
+  HIDDEN_AT,
+  makeIssuer,
+  makeSample,
+  mediumOf,
+  NOW,
+  PARTITIONS,
+  PASSWORD,
+  PROGRAM,
+  type Sample,
+  SECTORS,
+} from "./test_stick.ts";
 
 Deno.test("a partition table comes back as it was, from either copy", () => {
   const { front, back } = encodeTable(PARTITIONS, {
@@ -189,62 +157,6 @@ Deno.test("a part of another stick of the same issuer is not taken", async () =>
   mixed.set(two.disk.subarray(at, at + 4000), at);
   assert.deepEqual(await faultOf(mixed, one), { fault: "profile-damaged" });
 });
-
-async function makeIssuer(): Promise<IssuerSigner> {
-  const issuer = await readIssuerKey(makeIssuerKey().file);
-  assert.ok(issuer);
-  return issuer;
-}
-
-async function makeSample(given?: IssuerSigner): Promise<Sample> {
-  const issuer = given ?? await makeIssuer();
-  const stick = crypto.getRandomValues(new Uint8Array(16)).toHex();
-  const pair = makeWireGuardKey();
-  const profile: Profile = {
-    v: PROFILE_VERSION,
-    id: "01J0000000000000000000000A",
-    cardId: cardIdOf(stick),
-    generation: 5,
-    issuedAt: 1_800_000_000,
-    expiresAt: 1_900_000_000,
-    user: { id: "alice", name: "Alice Example" },
-    clientId: "alice",
-    serverId: "hub",
-    identity: { kind: "sealed", publicKey: pair.publicKey },
-    tunnel: { addresses: ["10.77.0.2/32"], dns: [] },
-    server: {
-      publicKey: makeWireGuardKey().publicKey,
-      endpoints: ["192.0.2.1:51820"],
-      hasPresharedKey: false,
-    },
-    destinations: { networks: ["10.9.0.0/16"], domains: [] },
-    otherTraffic: "drop",
-    suite: "wireguard-1",
-  };
-  const key = await makePasswordIdentity(PASSWORD, { workFactor: 4 });
-  const pieces = await sealHidden({
-    stick,
-    profile,
-    keys: { privateKey: pair.privateKey },
-    key,
-    program: PROGRAM,
-    programVersion: "1",
-  }, { issuer, now: NOW });
-  const disk = new Uint8Array(SECTORS * SECTOR);
-  const table = encodeTable(PARTITIONS, { sectors: SECTORS, id: PARTITIONS[0]?.id ?? "" });
-  disk.set(table.front);
-  disk.set(table.back, disk.length - table.back.length);
-  for (const { at, bytes } of pieces) disk.set(bytes, HIDDEN_AT + at);
-  const programLength = pieces.find(({ at }) => at === AREA.program)?.bytes.length ?? 0;
-  return { disk, issuer, privateKey: pair.privateKey, programLength };
-}
-
-function mediumOf(disk: Uint8Array<ArrayBuffer>): StickMedium {
-  return {
-    sectors: Math.floor(disk.length / SECTOR),
-    read: (at, length) => Promise.resolve(disk.slice(at, at + length)),
-  };
-}
 
 async function find(sample: Sample) {
   const found = await findStick(mediumOf(sample.disk), [sample.issuer.publicKey]);

@@ -3,6 +3,7 @@ import { cardTargets } from "./card_targets.ts";
 import { deviceTargets } from "./device_targets.ts";
 import { offloadTargets } from "./offload_targets.ts";
 import { profileTargets } from "./profile_targets.ts";
+import { shareTargets } from "./share_targets.ts";
 import { softcardTargets } from "./softcard_targets.ts";
 import { stickTargets } from "./stick_targets.ts";
 import type { FuzzTarget } from "./target.ts";
@@ -15,6 +16,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...offloadTargets,
   ...cardTargets,
   ...softcardTargets,
+  ...shareTargets,
   ...profileTargets,
   ...stickTargets,
 ];

@@ -8,7 +8,7 @@ import { openProfile } from "../profile/open.ts";
 import type { Profile, ProfileRecipient } from "../profile/profile.ts";
 import { cardRecipient, cardsOf } from "../profile/recipients.ts";
 import { sealProfile } from "../profile/seal.ts";
-import type { Opened, ProfileHead } from "../profile/types.ts";
+import type { FileKeyIdentity, Opened, ProfileHead } from "../profile/types.ts";
 import { type OpenedCard, pinFault } from "./card.ts";
 import { beAdministrator } from "./card_keys.ts";
 import { checkDraft } from "./draft.ts";
@@ -33,6 +33,7 @@ import {
 export const CHANGE_FLAGS = {
   issuer: "text",
   reader: "text",
+  stick: "text",
   "management-key-file": "text",
   ...PIN_FLAGS,
   "identity-file": "text",
@@ -46,6 +47,7 @@ export const CHANGE_FLAGS = {
 export const CHANGE_HELP =
   `  --issuer FILE               the issuer's key: the one that signed the profile
   --reader NAME               the reader whose name contains NAME, when there are several
+  --stick DEVICE|FILE         not a card but this stick; its password stands where the PIN does
   --management-key-file FILE  the card's management key in hexadecimal (else the factory's)
 ${PIN_HELP}
   --identity-file FILE        open the profile with an age identity instead of the card's PIN
@@ -61,6 +63,11 @@ export interface Key {
   readonly identityPasswordFile?: string;
 }
 
+/** What a person is asked for. */
+export function secretName(given: Given): "PIN" | "Password" {
+  return given.text("stick") === undefined ? "PIN" : "Password";
+}
+
 /** Asks for the PIN, unless an identity is to open the profile. */
 export async function readKey(given: Given): Promise<Key> {
   const identityFile = given.text("identity-file");
@@ -71,7 +78,7 @@ export async function readKey(given: Given): Promise<Key> {
       ...(identityPasswordFile === undefined ? {} : { identityPasswordFile }),
     };
   }
-  const [pin] = await readSecrets(given, ["PIN"]);
+  const [pin] = await readSecrets(given, [secretName(given)]);
   return pin === undefined ? {} : { pin };
 }
 
@@ -160,17 +167,12 @@ export async function writeChange(
   former: OpenedProfile,
   change: Change,
 ): Promise<Summary> {
-  const { given, issuer, now, recipients, privateKey, presharedKey, files } = change;
+  const { given, issuer, recipients, privateKey, presharedKey, files } = change;
   const { head } = former;
   const split = splitAgain(given, head);
   const bundle = given.text("bundle-out");
   for (const path of [bundle, split?.shareOut, files.peer, files.psk]) mustBeNew(path);
-  const profile = checkDraft({
-    ...change.profile,
-    generation: Math.max(now, head.generation + 1),
-    issuedAt: now,
-    recipients,
-  });
+  const profile = nextProfile(former, change);
   const cards = cardsOf(recipients);
   const own = cards.find(({ cardId }) => cardId === card.id);
   const others = cards.filter(({ cardId }) => cardId !== profile.cardId);
@@ -218,7 +220,17 @@ export async function writeChange(
   });
 }
 
-function asOpened(
+/** The changed profile with its generation, dates and recipients. */
+export function nextProfile(
+  { head }: OpenedProfile,
+  { profile, now, recipients }: Change,
+): Profile {
+  const generation = Math.max(now, head.generation + 1);
+  return checkDraft({ ...profile, generation, issuedAt: now, recipients });
+}
+
+/** An opened profile as changes want it; `secrets` goes with it. */
+export function asOpened(
   opened: Extract<Opened, { result: "ok" }>,
   { head, secrets }: { head: ProfileHead; secrets: SecretMemory },
 ): OpenedProfile {
@@ -238,25 +250,28 @@ function asOpened(
 
 async function identityOf(card: OpenedCard, { head, key }: { head: ProfileHead; key: Key }) {
   const { pin, identityFile: path } = key;
-  if (path !== undefined) {
-    const password = key.identityPasswordFile === undefined
-      ? undefined
-      : await readPasswordFile(key.identityPasswordFile);
-    const identity = await readAgeIdentity(await readBytes(path), password);
-    password?.fill(0);
-    if (typeof identity !== "string") return identity;
-    const words = {
-      "needs-password": "it is sealed; give --identity-password-file",
-      "wrong-password": "wrong password; try again",
-      "no-identity": "it holds no age identity",
-    };
-    throw new CommandError(`Cannot use ${path}: ${words[identity]}`);
-  }
+  if (path !== undefined) return await identityInFile(path, key);
   if (pin === undefined) throw new Error("One question has one answer");
   const fault = pinFault("PIN", await card.piv.verifyPin(pin));
   pin.fill(0);
   if (fault !== undefined) throw fault;
   return cardIdentity(card.piv, head);
+}
+
+/** The age identity in a file that `--identity-file` names. */
+export async function identityInFile(path: string, key: Key): Promise<FileKeyIdentity> {
+  const password = key.identityPasswordFile === undefined
+    ? undefined
+    : await readPasswordFile(key.identityPasswordFile);
+  const identity = await readAgeIdentity(await readBytes(path), password);
+  password?.fill(0);
+  if (typeof identity !== "string") return identity;
+  const words = {
+    "needs-password": "it is sealed; give --identity-password-file",
+    "wrong-password": "wrong password; try again",
+    "no-identity": "it holds no age identity",
+  };
+  throw new CommandError(`Cannot use ${path}: ${words[identity]}`);
 }
 
 /** A split profile is split anew; where its hub is doesn't change. */

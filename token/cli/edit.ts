@@ -1,15 +1,7 @@
-/** `token edit` and `token renew`: the card's profile with other settings, the same keys. */
+/** `token edit` and `token renew`: a card's or stick's profile with other settings, the same keys. */
 import { makeWireGuardKey } from "../profile/wireguard_key.ts";
-import { type OpenedCard, withCard } from "./card.ts";
-import {
-  CHANGE_FLAGS,
-  CHANGE_HELP,
-  type Key,
-  type OpenedProfile,
-  openForChange,
-  readKey,
-  writeChange,
-} from "./change.ts";
+import { CHANGE_FLAGS, CHANGE_HELP, type Key, type OpenedProfile, readKey } from "./change.ts";
+import { type Changeable, withChangeable } from "./changeable.ts";
 import { draftProfile } from "./draft.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { FIELD_FLAGS, FIELD_HELP, type Fields, readFields } from "./fields.ts";
@@ -89,9 +81,10 @@ async function change(
   const newPsk = await readPresharedKey(given);
   const key = await readKey(given);
   try {
-    const summary = await withCard(
-      given.text("reader"),
-      (card) => changeOn(card, { ...options, given, issuer, newPsk, key }),
+    const summary = await withChangeable(
+      given,
+      issuer,
+      (token) => changeOn(token, { ...options, given, issuer, newPsk, key }),
     );
     sayIssued(given, summary, undefined);
   } finally {
@@ -101,7 +94,7 @@ async function change(
 }
 
 async function changeOn(
-  card: OpenedCard,
+  token: Changeable,
   request: {
     given: Given;
     issuer: Awaited<ReturnType<typeof issuerOf>>;
@@ -112,7 +105,7 @@ async function changeOn(
 ): Promise<Summary> {
   const { given, issuer, newPsk, defaultExpiry } = request;
   const now = Math.floor(Date.now() / 1000);
-  using former = await openForChange(card, { issuer, key: request.key, now });
+  using former = await token.open({ issuer, key: request.key, now });
   const known = fieldsOf(former);
   const fields = await readFields(given, {
     path: given.text("from"),
@@ -132,7 +125,7 @@ async function changeOn(
     recipients: former.recipients,
   });
   try {
-    return await writeChange(card, former, {
+    return await token.write(former, {
       given,
       issuer,
       now,

@@ -3,7 +3,7 @@ import { readHead, writeProfileToCard } from "../profile/carrier.ts";
 import { checkHead } from "../profile/head.ts";
 import { parseIssuerKey } from "../profile/jws.ts";
 import type { IssuerKey, ProfileHead } from "../profile/types.ts";
-import { type Bundle, LONGEST_BUNDLE, parseBundle } from "./bundle.ts";
+import { type Bundle, LONGEST_BUNDLE, parseBundle } from "../profile/bundle.ts";
 import { type OpenedCard, withCard } from "./card.ts";
 import { beAdministrator } from "./card_keys.ts";
 import { CommandError, UsageError } from "./errors.ts";

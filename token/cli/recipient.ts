@@ -8,7 +8,8 @@ import type { ProfileRecipient } from "../profile/profile.ts";
 import { cardRecipient } from "../profile/recipients.ts";
 import { type OpenedCard, withCard } from "./card.ts";
 import { parseCardFile } from "./card_file.ts";
-import { CHANGE_FLAGS, CHANGE_HELP, openForChange, readKey, writeChange } from "./change.ts";
+import { CHANGE_FLAGS, CHANGE_HELP, readKey, secretName } from "./change.ts";
+import { withChangeable } from "./changeable.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { mustBeNew, readText } from "./files.ts";
 import { issuerOf } from "./issuer_key.ts";
@@ -17,6 +18,7 @@ import type { Output } from "./outputs.ts";
 import { findHead, openWithPin, profileFault } from "./read_profile.ts";
 import { checkRecipient } from "./recipient_flags.ts";
 import { readSecrets } from "./secret_input.ts";
+import { findStickFor, openStickForChange } from "./stick_change.ts";
 import { readPasswordFile, sayIssued } from "./write_profile.ts";
 
 const HELP = `Usage: token recipient list [--pin-stdin | --pin-file FILE | --ask-pin] [--json]
@@ -73,11 +75,13 @@ export async function recipient(args: string[]): Promise<number> {
 async function list(given: Given): Promise<void> {
   const wantsNames = given.flag("pin-stdin") || given.flag("ask-pin") ||
     given.text("pin-file") !== undefined;
-  const [pin] = wantsNames ? await readSecrets(given, ["PIN"]) : [];
-  const found = await withCard<readonly { readonly kind: string }[]>(
-    given.text("reader"),
-    (card) => pin === undefined ? kindsOn(card) : namesOn(card, { given, pin }),
-  );
+  const [pin] = wantsNames ? await readSecrets(given, [secretName(given)]) : [];
+  const found = given.text("stick") === undefined
+    ? await withCard<readonly { readonly kind: string }[]>(
+      given.text("reader"),
+      (card) => pin === undefined ? kindsOn(card) : namesOn(card, { given, pin }),
+    )
+    : await listStick(given, pin);
   if (given.flag("json")) return console.log(JSON.stringify(found));
   for (const one of found) {
     console.log(Object.values(one).join("  "));
@@ -85,6 +89,20 @@ async function list(given: Given): Promise<void> {
   if (pin === undefined) {
     console.error("note: these are the kinds that the container names; with the PIN, who they are");
   }
+}
+
+/** A stick says nothing to whoever doesn't know its issuer. */
+async function listStick(
+  given: Given,
+  pin: Uint8Array | undefined,
+): Promise<readonly { readonly kind: string }[]> {
+  const stick = await findStickFor(given.text("stick") ?? "", await issuerOf(given));
+  if (pin === undefined) {
+    return (recipientKinds(stick.found.profile) ?? []).map((kind) => ({ kind }));
+  }
+  const now = Math.floor(Date.now() / 1000);
+  using opened = await openStickForChange(stick, { key: { pin }, now });
+  return opened.recipients;
 }
 
 /** What anybody can see who has the container. */
@@ -117,9 +135,9 @@ async function change(
   const issuer = await issuerOf(given);
   const added = verb === "add" ? await wayOf(given, name) : undefined;
   const key = await readKey(given);
-  const summary = await withCard(given.text("reader"), async (card) => {
+  const summary = await withChangeable(given, issuer, async (token) => {
     const now = Math.floor(Date.now() / 1000);
-    using former = await openForChange(card, { issuer, key, now });
+    using former = await token.open({ issuer, key, now });
     const recipients = added === undefined
       ? without(former.recipients, { name, cardId: former.profile.cardId })
       : withNew(former.recipients, added.recipient);
@@ -135,7 +153,7 @@ async function change(
           "issue the second card a profile of its own",
       );
     }
-    return await writeChange(card, former, {
+    return await token.write(former, {
       given,
       issuer,
       now,

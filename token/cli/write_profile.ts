@@ -7,7 +7,7 @@ import type { Profile } from "../profile/profile.ts";
 import { cardRecipient } from "../profile/recipients.ts";
 import { type SealedProfile, sealProfile } from "../profile/seal.ts";
 import type { ProfileHead } from "../profile/types.ts";
-import { formatBundle } from "./bundle.ts";
+import { formatBundle } from "../profile/bundle.ts";
 import { type OpenedCard, withCard } from "./card.ts";
 import { beAdministrator, onCardKey, readSlot, sealingKey } from "./card_keys.ts";
 import { draftProfile, NOBODYS_IDENTITY } from "./draft.ts";

@@ -136,6 +136,7 @@ export class Gateway implements GatewayView {
         reader,
         ...this.#stickOf(reader),
         issuers: issuerTexts(config),
+        ...(config.token.profiles === undefined ? {} : { profiles: config.token.profiles }),
         tunnelInterface: config.tunnel.interface,
         kernel: config.tunnel.kernel,
         ...(config.share === undefined ? {} : { share: shareStart(config.share, config) }),

@@ -34,6 +34,8 @@ export interface GatewayConfig {
     readonly issuers: readonly Uint8Array[];
     /** Files of signed lists of what the issuers took back, one for each issuer. */
     readonly revocations: readonly string[];
+    /** Folder of sealed profiles whose cards have no room. */
+    readonly profiles?: string;
   };
   readonly tunnel: {
     readonly interface: string;

@@ -180,6 +180,9 @@ export const GatewayConfigSchema = v.pipe(
         ),
         [],
       ),
+      profiles: v.exactOptional(
+        text("a folder's absolute path", (path) => /^\/[^\0\n]{1,4000}$/.test(path)),
+      ),
     }),
     tunnel: v.optional(
       v.strictObject({

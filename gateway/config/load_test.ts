@@ -21,6 +21,7 @@ name = "Virtual PCD 00 00"
 [token]
 issuers = ["${KEY}"]
 revocations = ["/etc/sekisho/revoked.jws"]
+profiles = "/etc/sekisho/profiles"
 [tunnel]
 interface = "vpn0"
 kernel = "never"
@@ -52,6 +53,7 @@ Deno.test("gateway config: every key arrives", () => {
   const { token, ...config } = parse(FULL);
   assert.equal(token.issuers[0]?.toBase64({ alphabet: "base64url", omitPadding: true }), KEY);
   assert.deepEqual(token.revocations, ["/etc/sekisho/revoked.jws"]);
+  assert.equal(token.profiles, "/etc/sekisho/profiles");
   assert.deepEqual(config, {
     name: "gateway-1",
     state: "/var/lib/sekisho",
@@ -129,6 +131,10 @@ Deno.test("gateway config: each fault is one line with file, key and what is exp
     [
       replaced(`["/etc/sekisho/revoked.jws"]`, `["revoked.jws"]`),
       /: token.revocations\[1\]: expected a file's absolute path/,
+    ],
+    [
+      replaced(`"/etc/sekisho/profiles"`, `"profiles"`),
+      /: token.profiles: expected a folder's absolute path/,
     ],
     [replaced(`["${KEY}"]`, "[]"), /: token.issuers: expected a list of at least one/],
     [

@@ -1,21 +1,27 @@
 /** The engine's look at the card before any PIN: whose it is, and whether its profile may be used. */
-import { CardGarbledError, CardGoneError, CardSilentError } from "../../token/apdu/channel.ts";
+import {
+  CardGarbledError,
+  CardGoneError,
+  CardRefusedError,
+  CardSilentError,
+} from "../../token/apdu/channel.ts";
 import { openCard } from "../../token/pcsc/session.ts";
 import { type CardSession, PcscError, type PcscFault } from "../../token/pcsc/types.ts";
-import { type PivClient, selectPiv } from "../../token/piv/client.ts";
-import { PivRefusedError } from "../../token/piv/client_types.ts";
-import { readHead, readSealed } from "../../token/profile/carrier.ts";
 import { checkHead } from "../../token/profile/head.ts";
 import type { HeadContext, IssuerKey, ProfileHead } from "../../token/profile/types.ts";
 import type { CardReport } from "../session/events.ts";
 import type { ProfileFault } from "../view.ts";
+import { findProfile, type ProfileCarrier } from "./find_profile.ts";
+import { type HeldCard, holdOpenPgp, holdPiv } from "./held_card.ts";
 import { CARD_ANSWER_MS } from "./limits.ts";
 
 /** A card whose profile may be opened with a PIN. */
 export interface ReadyCard {
-  readonly piv: PivClient;
+  readonly card: HeldCard;
   readonly head: ProfileHead;
   readonly sealed: Uint8Array;
+  /** Where the profile lay. */
+  readonly carrier: ProfileCarrier;
 }
 
 export interface LookOptions {
@@ -24,6 +30,8 @@ export interface LookOptions {
   readonly now: number;
   /** What the gateway knows of a genuine profile: the highest generation seen of its card, and whether it was taken back. */
   readonly askGateway: (head: ProfileHead) => Promise<{ highest: number; revoked: boolean }>;
+  /** Where profiles lie whose cards have no room. */
+  readonly profiles?: string;
   /** Hears why a card is unreadable, for the journal. */
   readonly onFault: (message: string) => void;
 }
@@ -64,52 +72,70 @@ export async function lookAtCard(session: CardSession, options: LookOptions): Pr
       options.onFault(error.message);
       return refused("unreadable-card");
     }
-    if (error instanceof PivRefusedError) return refused("not-a-piv-card");
+    if (error instanceof CardRefusedError) return refused("not-a-piv-card");
     throw error;
   }
 }
 
+/** The PIV application first: it alone can hold the profile itself, and do handshakes. */
 async function look(session: CardSession, options: LookOptions): Promise<Look> {
-  const piv = await selectPiv(session);
-  const cardId = await piv?.cardId();
-  if (piv === undefined || cardId === undefined) return refused("not-a-piv-card");
-  const read = await readHead(piv);
-  if (read.result === "fault") return refused(read.fault);
+  const piv = await holdPiv(session);
+  const first = piv && await lookAtApplication(session, piv, options);
+  const isElsewhere = first === undefined || isWithoutProfile(first);
+  const openPgp = isElsewhere ? await holdOpenPgp(session) : undefined;
+  const second = openPgp && await lookAtApplication(session, openPgp, options);
+  if (second !== undefined && (first === undefined || !isWithoutProfile(second))) return second;
+  return first ?? refused("not-a-piv-card");
+}
+
+async function lookAtApplication(
+  session: CardSession,
+  card: HeldCard,
+  options: LookOptions,
+): Promise<Look> {
   const context = ({ highest, revoked }: { highest: number; revoked: boolean }): HeadContext => ({
     issuerKeys: options.issuerKeys,
-    cardId,
+    cardId: card.id,
     now: Math.floor(options.now / 1000),
     highestGeneration: highest,
     isRevoked: () => revoked,
   });
   // The signature first: only a genuine head is worth asking about.
-  const genuine = await checkHead(read.carried.head, context({ highest: 0, revoked: false }));
-  if (genuine.result === "fault") return refused(genuine.fault);
-  const known = await options.askGateway(genuine.head);
-  const check = await checkHead(read.carried.head, context(known));
+  const found = await findProfile(card, {
+    ...options,
+    check: (head) => checkHead(head, context({ highest: 0, revoked: false })),
+  });
+  if ("fault" in found) return refused(found.fault);
+  const known = await options.askGateway(found.head);
+  const check = await checkHead(found.bytes, context(known));
   if (check.result === "fault") return refused(check.fault);
   const { head } = check;
   const expiresAt = head.expiresAt * 1000;
   if (check.result === "expired") {
     return { report: { card: "expired", holder: head.holder, expiredAt: expiresAt } };
   }
-  const sealed = await readSealed(piv, read.carried);
+  if (card.application === "openpgp" && card.publicKey === undefined) return refused("other-card");
+  const sealed = await found.readSealed();
   if (sealed === undefined) return refused("damaged");
-  const pin = await freshPinStatus(session, piv);
+  const pin = await freshPinStatus(session, card);
   if (pin.state === "blocked") return { report: { card: "blocked", holder: head.holder } };
   return {
     report: { card: "pin-asked", holder: head.holder, triesLeft: pin.triesLeft, expiresAt },
-    ready: { piv, head, sealed },
+    ready: { card, head, sealed, carrier: found.carrier },
   };
 }
 
+function isWithoutProfile({ report }: Look): boolean {
+  return report.card === "refused" && report.fault === "none-on-card";
+}
+
 /** The PIN's state after nobody's verification: an earlier user's is reset away. */
-async function freshPinStatus(session: CardSession, piv: PivClient) {
-  const status = await piv.pinStatus();
+async function freshPinStatus(session: CardSession, { client }: HeldCard) {
+  const status = await client.pinStatus();
   if (status.state !== "verified") return status;
   await session.reset();
-  await piv.select();
-  const again = await piv.pinStatus();
+  await client.select();
+  const again = await client.pinStatus();
   if (again.state === "verified") {
     throw new CardGarbledError("Cannot trust the card: its PIN stays verified after a reset");
   }

@@ -116,6 +116,7 @@ export class Engine {
     void this.#card.removed.then(() => this.#cardGone());
     const look = await lookAtCard(this.#card, {
       issuerKeys: issuerKeysOf(start),
+      ...(start.profiles === undefined ? {} : { profiles: start.profiles }),
       now: Date.now(),
       askGateway: (head) => this.#askGateway(head),
       onFault: (message) => this.#notice(message),

@@ -1,5 +1,6 @@
 /** The lending of one engine's card, seen from its session: when it begins, and what comes back after each lease. */
 import { KEY_REFERENCE, PIN_LENGTH, PIN_REFERENCE, PIV_INS } from "../../token/piv/constants.ts";
+import { KEY_PAIR } from "../../token/openpgp/constants.ts";
 import { makePinOpener, type PinOpener } from "../../token/pin/seal.ts";
 import type { CardSession } from "../../token/pcsc/types.ts";
 import { SHARED_APPLICATIONS } from "../../token/share/applications.ts";
@@ -89,7 +90,7 @@ export class Lending {
   /** Ends the lease in force and keeps the card for its session, until `giveOn` or `unlocked`. */
   async takeBack(): Promise<void> {
     await this.#sharing.ownWanted();
-    if (this.#parts.share.beforeUnlock) await this.#parts.ready.piv.select();
+    if (this.#parts.share.beforeUnlock) await this.#parts.ready.card.client.select();
   }
 
   giveOn(): void {
@@ -196,15 +197,15 @@ export class Lending {
   }
 
   async #restore(wrongPins: number): Promise<void> {
-    const { ready: { piv }, secrets, notice, say, share } = this.#parts;
-    await piv.select();
+    const { ready: { card: { client } }, secrets, notice, say, share } = this.#parts;
+    await client.select();
     if (!this.#needsCard && wrongPins === 0) return;
     if (share.pin === "ask" && this.#needsCard) {
       secrets.forgetPin();
       return say({ type: "pin-wanted", why: "the card was lent" });
     }
     if (secrets.pin.length === 0) return;
-    const verified = await piv.verifyPin(secrets.pin);
+    const verified = await client.verifyPin(secrets.pin);
     if (verified.outcome === "ok") return;
     // It was right in this session and isn't any more: no second try is spent on it.
     secrets.forgetPin();
@@ -274,7 +275,8 @@ export class Lending {
 }
 
 /** Keys whose results open what the session lives on. */
-function keysOf({ head }: ReadyCard): number[] {
+function keysOf({ card, head }: ReadyCard): number[] {
+  if (card.application === "openpgp") return [KEY_PAIR.decryption];
   return [head.sealedTo?.slot ?? KEY_REFERENCE.keyManagement];
 }
 

@@ -30,6 +30,8 @@ export const ToEngineSchema = v.variant("type", [
     /** The device of a stick, where the reader is a USB port. */
     stick: v.exactOptional(text(256)),
     issuers: v.pipe(v.array(base64url(64)), v.maxLength(64)),
+    /** The folder of profiles whose cards have no room. */
+    profiles: v.exactOptional(text(4096)),
     tunnelInterface: text(15),
     /** Whether the kernel's WireGuard may carry the packets. */
     kernel: v.picklist(["auto", "never"]),

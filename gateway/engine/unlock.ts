@@ -1,7 +1,12 @@
 /** From a PIN to an opened profile: the card decides and counts; on a match its key opens the rest. */
 import { assertNever } from "../../os/assert_never.ts";
-import { CardGarbledError, CardGoneError, CardSilentError } from "../../token/apdu/channel.ts";
-import { PivRefusedError } from "../../token/piv/client_types.ts";
+import {
+  CardGarbledError,
+  CardGoneError,
+  CardRefusedError,
+  CardSilentError,
+} from "../../token/apdu/channel.ts";
+import { openPgpIdentity } from "../../token/openpgp/age_card.ts";
 import { openProfile } from "../../token/profile/open.ts";
 import { pivIdentity } from "../../token/profile/piv_p256.ts";
 import {
@@ -28,7 +33,7 @@ export async function unlock(
   { issuerKeys, secrets }: { issuerKeys: readonly IssuerKey[]; secrets: EngineSecrets },
 ): Promise<Unlocked | { result: "failed"; why: UnlockFailure }> {
   try {
-    const verified = await ready.piv.verifyPin(secrets.pin);
+    const verified = await ready.card.client.verifyPin(secrets.pin);
     if (verified.outcome === "blocked") return failed({ failure: "blocked" });
     if (verified.outcome === "wrong") {
       return failed({ failure: "wrong-pin", triesLeft: verified.triesLeft });
@@ -52,7 +57,7 @@ export async function unlock(
     if (error instanceof CardSilentError || error instanceof CardGarbledError) {
       return failed({ failure: "failed", reason: error.message });
     }
-    if (error instanceof PivRefusedError) {
+    if (error instanceof CardRefusedError) {
       return failed({ failure: "failed", reason: error.message });
     }
     if (error instanceof ShareRefusedError) {
@@ -66,8 +71,12 @@ export async function unlock(
 }
 
 /** The card's key alone, or together with the half that a hub gives out once the card proved itself. */
-function identityOf({ piv, head }: ReadyCard): FileKeyIdentity | undefined {
+function identityOf({ card, head }: ReadyCard): FileKeyIdentity | undefined {
   const { sealedTo, split } = head;
+  if (card.application === "openpgp") {
+    return card.publicKey && openPgpIdentity(card.client, card.publicKey);
+  }
+  const piv = card.client;
   if (sealedTo === undefined || split === undefined) {
     return sealedTo && pivIdentity(piv, sealedTo);
   }

@@ -23,7 +23,7 @@ import type { Unlocked } from "./unlock.ts";
 export interface UplinkOptions {
   readonly unlocked: Unlocked;
   /** Needed where the identity is on the card. */
-  readonly ready: Pick<ReadyCard, "piv"> | undefined;
+  readonly ready: Pick<ReadyCard, "card"> | undefined;
   readonly start: Extract<ToEngine, { type: "start" }>;
   readonly secrets: EngineSecrets;
   readonly prepared: PreparedTunnel;
@@ -111,14 +111,17 @@ export class Uplink {
 function identityOf({ unlocked, ready, secrets, mayUseCard }: UplinkOptions): Identity {
   const { identity } = unlocked.profile;
   if (identity.kind === "on-card") {
-    if (ready === undefined) throw new Error("Cannot start the tunnel: its identity is on a card");
+    if (ready?.card.application !== "piv") {
+      throw new Error("Cannot start the tunnel: its identity is on a PIV card");
+    }
+    const piv = ready.card.client;
     return {
       kind: "remote",
       publicKey: parsePublicKey(identity.publicKey),
       async dh(peer, into) {
         // Between two commands of a terminal it would lose the terminal's state, or lend it ours.
         if (!mayUseCard()) throw new Error("Cannot ask the card: a terminal has it");
-        await cardDh(ready.piv, { slot: identity.slot, peer, into, secrets });
+        await cardDh(piv, { slot: identity.slot, peer, into, secrets });
       },
     };
   }

@@ -18,7 +18,7 @@ import { checkProfile, explainProfile } from "../../token/profile/profile.ts";
 import { readRevocations } from "../../token/profile/revocations.ts";
 import { readShareRecord } from "../../token/profile/share_record.ts";
 import { formatWgQuick, parseWgQuick } from "../../token/profile/wg_quick.ts";
-import { parseBundle } from "../../token/cli/bundle.ts";
+import { parseBundle } from "../../token/profile/bundle.ts";
 import { parseCardFile } from "../../token/cli/card_file.ts";
 import { parseCsv } from "../../token/cli/csv.ts";
 import type { FuzzTarget } from "./target.ts";

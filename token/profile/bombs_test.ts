@@ -1,7 +1,7 @@
 /** Profiles made to exhaust whoever looks at them: refused by stated limits before the work is done. */
 import assert from "node:assert/strict";
 import { makeSample, PIN } from "../../tests/token/sample.ts";
-import { parseBundle } from "../cli/bundle.ts";
+import { parseBundle } from "./bundle.ts";
 import { CSV_LIMITS, parseCsv } from "../cli/csv.ts";
 import type { PivClient } from "../piv/client.ts";
 import { makePasswordIdentity, readAgeIdentity } from "./age_identity.ts";

@@ -5,6 +5,7 @@
  */
 import { CLA_CHAINING, parseCommand } from "../apdu/command.ts";
 import { SW, triesLeft } from "../apdu/status.ts";
+import { KEY_PAIR } from "../openpgp/constants.ts";
 import { KEY_REFERENCE, PIV_AID_RID } from "../piv/constants.ts";
 import {
   GROUPS,
@@ -32,7 +33,7 @@ export interface SharedApplication {
 export interface PolicyOptions {
   readonly way: LeaseWay;
   readonly allow: readonly InstructionGroup[];
-  /** Key references that the holder's own session lives on. */
+  /** Key references that the holder's own session lives on: PIV's, or OpenPGP's decryption key (B8). */
   readonly protectedKeys: readonly number[];
   readonly applications: readonly SharedApplication[];
 }
@@ -145,7 +146,10 @@ export class ApduPolicy {
       case 0x47:
       case 0xfe:
       case 0xf6:
-        return protectedKeys.includes(p2) || (ins === 0xf6 && protectedKeys.includes(p1));
+        return protectedKeys.includes(p2) || (ins === 0xf6 && protectedKeys.includes(p1)) ||
+          (ins === 0x47 && p1 === KEY_PAIR.generate && protectedKeys.includes(KEY_PAIR.decryption));
+      case PERFORM_SECURITY_OPERATION:
+        return ((p1 << 8) | p2) === DECIPHER && protectedKeys.includes(KEY_PAIR.decryption);
       default:
         return false;
     }

@@ -56,6 +56,16 @@ Deno.test("policy: what terminals may say to a PIV card", () => {
   for (const [raw, verdict] of table) assert.equal(said(onPiv(), raw), verdict, raw.toHex());
 });
 
+Deno.test("policy: an OpenPGP key that the session lives on deciphers for nobody else", () => {
+  const decipher = apdu(0, 0x2a, 0x80, 0x86, [0xa6, 0]);
+  const others = [apdu(0, 0x2a, 0x9e, 0x9a, [1]), apdu(0, 0x47, 0x81, 0, [0xb8, 0])];
+  const own = onPiv({ protectedKeys: [0xb8], allow: ["generate"] });
+  assert.equal(said(own, decipher), "6985");
+  assert.equal(said(own, apdu(0, 0x47, 0x80, 0, [0xb8, 0])), "6985", "nor is it made anew");
+  for (const raw of others) assert.equal(said(own, raw), "forward", raw.toHex());
+  assert.equal(said(onPiv(), decipher), "forward", "where the session lives on another key");
+});
+
 Deno.test("policy: an application's own instructions, only while it is selected", () => {
   const policy = new ApduPolicy(OPTIONS);
   assert.equal(said(policy, apdu(0, 0x87, 0x11, 0x9a, [1])), "forward", "PIV may be the default");

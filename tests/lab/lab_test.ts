@@ -52,3 +52,10 @@ function alive(pid: number): boolean {
     return false;
   }
 }
+
+labTest("lab: a program that isn't installed is an error at once, not an outcome", async () => {
+  await using lab = await Lab.open();
+  const machine = await lab.machine("m");
+  await assert.rejects(machine.run(["no-such-program"]), /Cannot run no-such-program: it isn't/);
+  assert.equal((await machine.run(["bash", "-c", "exit 127"])).code, 127);
+});

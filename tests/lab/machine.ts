@@ -31,6 +31,9 @@ export interface Running {
   signal(signal: Deno.Signal): void;
 }
 
+/** What nsenter, as shells do, exits with when there is no such program. */
+const COMMAND_NOT_FOUND = 127;
+
 const FIRST_PROCESS = `
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/pcscd /run/wireguard /run/lock
@@ -74,7 +77,10 @@ export class Machine implements AsyncDisposable {
     return new Machine(name, pid, holder);
   }
 
-  /** Runs a command to its end. */
+  /**
+   * Runs a command to its end.
+   * @throws {Error} when this machine hasn't got the program: no outcome to wait for would ever come.
+   */
   async run(argv: readonly string[], options: SpawnOptions & { input?: string } = {}): Promise<
     RunResult
   > {
@@ -90,7 +96,13 @@ export class Machine implements AsyncDisposable {
       await writer.close().catch(() => {});
     }
     const { code, stdout, stderr } = await child.output();
-    return { code, stdout: decode(stdout), stderr: decode(stderr) };
+    const said = decode(stderr);
+    if (code === COMMAND_NOT_FOUND && /^nsenter: failed to execute /.test(said)) {
+      throw new Error(
+        `Cannot run ${argv[0]}: it isn't installed; is it in tests/setup/packages.ts?`,
+      );
+    }
+    return { code, stdout: decode(stdout), stderr: said };
   }
 
   /** Runs a shell script to its end; resolves to what it printed, throws when it failed. */

@@ -1,11 +1,12 @@
 /** The purse's page in a real browser, against a purse on a software card behind a desk in memory. */
 import assert from "node:assert/strict";
 import { chromium, type Page } from "playwright-core";
+import { answerCode, questionCode, readCode } from "../../token/stored_value/code.ts";
 import { decide, newAccount } from "../../token/stored_value/load_issuer.ts";
-import { MASTERS, newPurse, YEN } from "../../token/stored_value/test_purse.ts";
+import { type Cut, MASTERS, newPurse, YEN } from "../../token/stored_value/test_purse.ts";
+import { PURSE_INS } from "../../token/stored_value/wire.ts";
 import { buildWeb } from "../../web/build.ts";
 import { serveGatewayWeb } from "../../web/gateway_web.ts";
-import { decodeQuestion } from "../../web/purse/question.ts";
 import { FakeDesk } from "../../web/testing/fake_desk.ts";
 import { FakeGateway } from "../../web/testing/fake_gateway.ts";
 import { testCertificate } from "./certificate.ts";
@@ -26,6 +27,12 @@ Deno.test({
     await buildWeb();
     const { card } = await newPurse();
     const desk = await FakeDesk.open(card);
+    let cutAtDebit: Cut | undefined;
+    const transmit = card.transmit.bind(card);
+    card.transmit = (command) => {
+      if (command[1] === PURSE_INS.debit) card.cutPower(cutAtDebit);
+      return transmit(command);
+    };
     const view = await FakeGateway.open();
     view.leases = desk;
     const share = { open: true, idleMs: 20_000, hardMs: 60_000, waiting: [], waitingInAll: 0 };
@@ -58,13 +65,38 @@ Deno.test({
 
       await page.fill("#credit", "8000");
       await page.click("[data-form=ask] button");
-      const question = decodeQuestion(await page.locator("#question-code").innerText());
-      assert.ok(question);
+      await says(page, "h2", "Top up ¥8,000");
+      assert.equal(await page.locator("svg.qr").count(), 1);
+      const text = await page.locator("#question-code").innerText();
+      const read = readCode(text);
+      assert.ok(read.is === "question");
+      const { question } = read;
       const account = newAccount({ currency: YEN, funds: 10_000 });
       const decided = decide(question, { masters: MASTERS, account });
       assert.ok(decided.outcome === "granted");
-      await page.fill("#answer", decided.mac.toHex());
-      await page.click("[data-form=bring] [type=submit]");
+      const { cardId, transaction } = question.ask;
+      const answer = { cardId, transaction, mac: decided.mac };
+      const bring = async (code: string) => {
+        await page.fill("#answer", code);
+        await page.click("[data-form=bring] [type=submit]");
+      };
+      await bring(answerCode(answer).slice(0, -1));
+      await says(page, "#alert", "missing or mistyped");
+      await bring(questionCode(question));
+      await says(page, "#alert", "This is the question.");
+      await bring(answerCode({ ...answer, cardId: new Uint8Array(8) }));
+      await says(page, "#alert", "for another card");
+      await bring(answerCode({ ...answer, transaction: 0 }));
+      await says(page, "#alert", "for an earlier question");
+      await bring(answerCode({ ...answer, mac: new Uint8Array(16) }));
+      await says(page, "#alert", "not from this card's issuer");
+      await page.click("[data-action=back]");
+      await says(page, "[data-form=asked]", "¥8,000 waits");
+      card.pull();
+      card.insert();
+      await page.click("[data-form=asked] button");
+      await says(page, "#question-code", text);
+      await bring(answerCode(answer).toLowerCase());
       await says(page, "#receipt", "¥8,000");
       await page.click("[data-action=back]");
       await says(page, "#balance", "¥8,000");
@@ -72,10 +104,14 @@ Deno.test({
       await page.fill("#amount", "lots");
       await page.fill("#payee", "0102030405060708");
       await page.click("[data-form=pay] button");
-      await says(page, "#alert", "Check the amount");
+      await says(page, "#alert", "not an amount");
       await page.fill("#amount", "4000");
+      await page.fill("#payee", "12");
       await page.click("[data-form=pay] button");
-      await says(page, "#question", "Pay ¥4,000 to 0102030405060708?");
+      await says(page, "#alert", "sixteen digits");
+      await page.fill("#payee", "0102 0304-0506 0708");
+      await page.click("[data-form=pay] button");
+      await says(page, "#question", "Pay ¥4,000 to 0102 0304 0506 0708?");
       await page.click("[data-action=back]");
       await says(page, "#balance", "¥8,000");
       await page.fill("#amount", "4000");
@@ -85,7 +121,7 @@ Deno.test({
       await says(page, "#alert", "asks for its PIN first");
       await page.fill("#purse-pin", "1111");
       await page.click("[data-form=confirm] [type=submit]");
-      await says(page, "#alert", "Wrong PIN.");
+      await says(page, "#alert", "Wrong PIN. 2 tries left.");
       await page.fill("#purse-pin", "2468");
       await page.click("[data-form=confirm] [type=submit]");
       await says(page, "#receipt", "¥4,000");
@@ -98,11 +134,31 @@ Deno.test({
       await says(page, "#balance", "¥4,000");
 
       desk.revoke();
-      await page.fill("#amount", "1");
+      await page.fill("#amount", "100");
       await page.fill("#payee", "0102030405060708");
       await page.click("[data-form=pay] button");
+      for (const cut of [{ at: "answer" }, { at: "before-save", save: 1 }] as const) {
+        await says(page, "#question", "Pay ¥100 to");
+        cutAtDebit = cut;
+        await page.click("[data-form=confirm] [type=submit]");
+        await says(page, "#alert", "it tells whether it has paid");
+        card.insert();
+        await page.click("[data-form=start] button");
+        if (cut.at === "answer") {
+          await says(page, "#receipt", "¥100");
+          await page.click("[data-action=back]");
+          await says(page, "#balance", "¥3,900");
+          await page.fill("#amount", "100");
+          await page.fill("#payee", "0102030405060708");
+          await page.click("[data-form=pay] button");
+        }
+      }
+      cutAtDebit = undefined;
+      await says(page, "#alert", "has not paid this. Pay now?");
       await page.click("[data-form=confirm] [type=submit]");
-      await says(page, "#alert", "nothing is paid twice");
+      await says(page, "#receipt", "¥100");
+      const paid = readCode(await page.locator("#receipt-code").innerText());
+      assert.ok(paid.is === "receipt" && paid.receipt.balance === 3_800);
       await page.goto(`${page.url()}?lang=ja`);
       await says(page, "h1", "電子財布");
       assert.deepEqual(problems, []);

@@ -10,6 +10,7 @@ const PURSE: SharedApplication = {
     [PURSE_INS.ask]: "PURSE ASK",
     [PURSE_INS.grant]: "PURSE GRANT",
     [PURSE_INS.debit]: "PURSE DEBIT",
+    [PURSE_INS.question]: "PURSE QUESTION",
     [PURSE_INS.receipt]: "PURSE RECEIPT",
     [PURSE_INS.status]: "PURSE STATUS",
   },

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { sha256 } from "@noble/hashes/sha2.js";
 import fc from "fast-check";
-import { newPurse } from "../stored_value/test_purse.ts";
+import { newPurse, order } from "../stored_value/test_purse.ts";
 import { decodeState, encodeState, isDamage } from "./state_codec.ts";
 import { cheapCard, TestCard } from "./test_card.ts";
+import { encodeOrder } from "../stored_value/wire.ts";
 
 Deno.test("a state comes back as it was", () => {
   const card = new TestCard(cheapCard({ globalPin: "777777" }));
@@ -26,11 +27,19 @@ Deno.test("a file of version 1, from before there were other applications, is re
 
 Deno.test("a purse comes back as it was, and books that don't balance are damage", async () => {
   const { card, client } = await newPurse();
+  await client.askCredit(order(5, "L", 1));
+  assert.deepEqual(decodeState(encodeState(card.state)), card.state, "with its question");
   await client.askClose();
   const { state } = card;
   assert.deepEqual(decodeState(encodeState(state)), state);
   const { purse } = state;
   assert.ok(purse);
+  const numbers = { transaction: 1, balance: 0 };
+  const asked = {
+    ...numbers,
+    payload: encodeOrder(order(5, "L", 1)),
+    challenge: new Uint8Array(16),
+  };
   for (
     const change of [
       { balance: 1 },
@@ -38,6 +47,8 @@ Deno.test("a purse comes back as it was, and books that don't balance are damage
       { debited: 5, credited: 4 },
       { balance: 2 ** 32, credited: 2 ** 32 },
       { withoutPin: -1 },
+      { asked: { ...asked, payload: new Uint8Array(3) } },
+      { asked: { ...asked, challenge: new Uint8Array(3) } },
     ]
   ) {
     const forged = { ...state, purse: { ...purse, ...change } };

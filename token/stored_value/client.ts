@@ -13,10 +13,11 @@ import { garbled, PurseRefusedError } from "./client_errors.ts";
 import { NO_PIN_BLOCK, pursePinBlock } from "./pin.ts";
 import { decodeReceipt, type Receipt, RECEIPT_KIND, type ReceiptKind } from "./receipt.ts";
 import {
-  type Ask,
+  type AskedQuestion,
   type CreditOrder,
   type DebitOrder,
   decodeAsk,
+  decodeQuestion,
   decodeStatus,
   encodeInstallation,
   encodeLimits,
@@ -42,12 +43,11 @@ export type PursePinResult =
   | { readonly outcome: "malformed" }
   | { readonly outcome: "none" };
 
-/** What goes to the issuer: what is asked, and the card's word on itself. Nothing in it is secret. */
-export interface Question {
-  readonly purpose: Purpose;
-  readonly payload: Uint8Array;
-  readonly ask: Ask;
-}
+/**
+ * What goes to the issuer: what is asked, and the card's word on itself. Nothing in it is secret,
+ * but for a new PIN in {@linkcode StoredValueClient.askUnblock}'s, which stays at the station.
+ */
+export type Question = AskedQuestion;
 
 /** No answer of a purse is longer than a short one. */
 const LONGEST_ANSWER = 256;
@@ -116,6 +116,15 @@ export class StoredValueClient {
   /** Asks for a credit: bring the question to the issuer, and its consent to {@linkcode grant}. */
   askCredit(order: CreditOrder): Promise<Question> {
     return this.#ask(PURPOSE.credit, encodeOrder(order));
+  }
+
+  /** The credit that was asked for and has not arrived; `undefined` when there is none. */
+  async question(): Promise<Question | undefined> {
+    const { sw, data } = await this.#own(PURSE_INS.question);
+    // Cards that forget their questions don't know this instruction.
+    if (sw === SW.REFERENCE_NOT_FOUND || sw === SW.INS_NOT_SUPPORTED) return undefined;
+    if (sw !== SW.OK) throw new PurseRefusedError("read what the purse has asked for", sw);
+    return decodeQuestion(data) ?? fail("its question");
   }
 
   askLimits(limits: Limits): Promise<Question> {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { SW } from "../apdu/status.ts";
 import { CardGarbledError, CardGoneError } from "../apdu/channel.ts";
+import { encodeState } from "../softcard/state_codec.ts";
 import { MerchantBackOffice, Settlement } from "./back_office.ts";
 import { StoredValueClient } from "./client.ts";
 import { type PurseRefusal, PurseRefusedError } from "./client_errors.ts";
@@ -118,8 +119,45 @@ Deno.test("what a purse refuses, and why", async () => {
   await refused("nothing-asked", () => client.grant(PURPOSE.credit, new Uint8Array(16)));
   await client.askCredit(order(5, "L", 9));
   await refused("wrong-mac", () => client.grant(PURPOSE.credit, new Uint8Array(16)));
-  await refused("nothing-asked", () => client.grant(PURPOSE.credit, new Uint8Array(16)));
   assert.equal((await client.status())?.balance, 9_990);
+});
+
+Deno.test("a credit waits for its consent over cuts, payments and mistyped ones, and comes once", async () => {
+  const { card, client } = await newPurse();
+  await topUp(client, 1_000);
+  const ask = await client.askCredit(order(500, "L", 9));
+  const account = { ...newAccount({ currency: YEN, funds: 500 }), credits: 1 };
+  const consent = decide(ask, { masters: MASTERS, account });
+  assert.ok(consent.outcome === "granted");
+  card.pull();
+  card.insert();
+  await client.select();
+  assert.deepEqual(await client.question(), ask, "it can be carried once more");
+  const repeated = decide(ask, { masters: MASTERS, account: consent.account });
+  assert.ok(repeated.outcome === "refused" && repeated.reason === "stale", "and is no other one");
+  await client.debit(order(700, "A", 1));
+  await refused("wrong-mac", () => client.grant(PURPOSE.credit, new Uint8Array(16)));
+  await client.grant(PURPOSE.credit, consent.mac);
+  assert.equal((await client.status())?.balance, 800);
+  assert.equal(await client.question(), undefined);
+  await refused("nothing-asked", () => client.grant(PURPOSE.credit, consent.mac));
+
+  const second = await client.askCredit(order(500, "L", 10));
+  await client.askLimits(LIMITS);
+  assert.equal(await client.question(), undefined, "whatever is asked takes its place");
+  const late = decide(second, { masters: MASTERS, account: { ...account, credits: 2 } });
+  assert.ok(late.outcome === "granted");
+  await refused("wrong-mac", () => client.grant(PURPOSE.credit, late.mac));
+});
+
+Deno.test("a new PIN that is asked for is not in the card's memory as it is", async () => {
+  const { card, client } = await newPurse();
+  await client.askUnblock(digits("86428642"));
+  const file = new TextDecoder("latin1").decode(encodeState(card.state));
+  assert.ok(file.includes("sekisho-softcard"));
+  for (const form of ["86428642", btoa("86428642").replace(/=+$/, ""), "3836343238363432"]) {
+    assert.ok(!file.includes(form), form);
+  }
 });
 
 Deno.test("the same order again gives the same receipt and takes nothing, also after a cut", async () => {

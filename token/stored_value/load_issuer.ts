@@ -4,7 +4,7 @@
  * every one that did not. No I/O. @core
  */
 import { askMac, cardKeys, doneMac, grantMac, isMac, type MasterKeys, wipeKeys } from "./keys.ts";
-import { type Ask, decodeOrder, PURPOSE, type Purpose } from "./wire.ts";
+import { type Ask, type AskedQuestion, decodeOrder, PURPOSE, type Purpose } from "./wire.ts";
 
 /** What the issuer remembers of one card; plain data, to be stored with the account. */
 export interface CardAccount {
@@ -36,13 +36,6 @@ export type GrantResult =
   | { readonly outcome: "granted"; readonly mac: Uint8Array; readonly account: CardAccount }
   | { readonly outcome: "refused"; readonly reason: GrantRefusal; readonly account?: CardAccount };
 
-/** What a card asks: as the client's question has it. */
-export interface CardQuestion {
-  readonly purpose: Purpose;
-  readonly payload: Uint8Array;
-  readonly ask: Ask;
-}
-
 /** A new card's account. */
 export function newAccount(options: { currency: number; funds: number }): CardAccount {
   return { ...options, transaction: 0, credits: 0, isClosed: false };
@@ -55,7 +48,7 @@ export function newAccount(options: { currency: number; funds: number }): CardAc
  * questions than the last one are refused: they would tell of a past in which it had not arrived.
  */
 export function decide(
-  question: CardQuestion,
+  question: AskedQuestion,
   known: {
     masters: MasterKeys;
     account: CardAccount | undefined;
@@ -100,7 +93,7 @@ export function decide(
 /** Whether a card's word that something was done is genuine. */
 export function isDone(
   word: Uint8Array,
-  { question, masters }: { question: CardQuestion; masters: MasterKeys },
+  { question, masters }: { question: AskedQuestion; masters: MasterKeys },
 ): boolean {
   const keys = cardKeys(masters, question.ask.cardId);
   const isGenuine = isMac(word, doneMac(keys.load, question));

@@ -26,6 +26,8 @@ export const PURSE_INS = {
   grant: 0x52,
   /** Takes money out and answers with a receipt. */
   debit: 0x54,
+  /** Tells the credit that was asked for and not granted yet. */
+  question: 0x56,
   /** Finds a receipt by its party and reference. */
   receipt: 0x5a,
   status: 0x5c,
@@ -132,6 +134,13 @@ export interface Ask {
   readonly balance: number;
   readonly challenge: Uint8Array;
   readonly mac: Uint8Array;
+}
+
+/** What is asked, and the card's word on itself. */
+export interface AskedQuestion {
+  readonly purpose: Purpose;
+  readonly payload: Uint8Array;
+  readonly ask: Ask;
 }
 
 /** Payload of {@linkcode PURPOSE.credit}: a debit's order read the other way. */
@@ -296,6 +305,19 @@ export function decodeAsk(bytes: Uint8Array): Ask | undefined {
     challenge: fields.bytes(LENGTH.challenge),
     mac: fields.bytes(LENGTH.mac),
   };
+}
+
+/** A question as it is carried to the issuer: purpose, length of the payload, payload, ask. */
+export function encodeQuestion({ purpose, payload, ask }: AskedQuestion): Uint8Array {
+  return concat(Uint8Array.of(purpose, payload.length), payload, encodeAsk(ask));
+}
+
+export function decodeQuestion(bytes: Uint8Array): AskedQuestion | undefined {
+  const purpose = Object.values(PURPOSE).find((one) => one === bytes[0]);
+  const end = 2 + (bytes[1] ?? 0);
+  const ask = decodeAsk(bytes.subarray(end));
+  if (purpose === undefined || ask === undefined) return undefined;
+  return { purpose, payload: bytes.slice(2, end), ask };
 }
 
 const INSTALLATION_LENGTH = LENGTH.cardId + 2 + LIMITS_LENGTH + 3 * LENGTH.key + LENGTH.pin;

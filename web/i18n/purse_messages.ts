@@ -26,9 +26,16 @@ export interface PurseMessages {
   readonly topUp: {
     readonly title: string;
     readonly next: string;
+    readonly asking: (amount: string) => string;
     readonly question: string;
+    readonly qr: string;
+    /** That the card may go meanwhile. */
+    readonly keeps: string;
     readonly answer: string;
     readonly bring: string;
+    /** On the purse's first page, while an answer is awaited. */
+    readonly waits: (amount: string) => string;
+    readonly enter: string;
   };
   readonly receipt: {
     readonly title: string;
@@ -36,18 +43,28 @@ export interface PurseMessages {
     readonly toppedUp: string;
     readonly number: string;
     readonly after: string;
+    readonly payee: string;
+    readonly time: string;
     readonly code: string;
+    readonly qr: string;
+    readonly print: string;
     readonly back: string;
   };
-  readonly pinWrong: string;
+  /** What is wrong with a text that was given for the issuer's answer. */
+  readonly answer: Readonly<
+    Record<"nothing" | "question" | "receipt" | "other-card" | "old", string>
+  >;
+  readonly pinWrong: (triesLeft: number) => string;
   readonly pinRefused: string;
   readonly refusal: Readonly<Record<PurseRefusal, string>>;
   readonly lost: string;
+  /** The card was asked about a payment whose answer was lost. */
+  readonly notPaid: string;
   readonly over: string;
   readonly cannot: Readonly<
     Record<"not-shared" | "not-allowed" | "no-card" | "locked" | "too-many", string>
   >;
   readonly unreachable: string;
-  readonly malformed: string;
+  readonly malformed: { readonly amount: string; readonly payee: string };
   readonly language: string;
 }

@@ -1,13 +1,13 @@
 /** A purse's part of the state file. @core */
 import * as v from "valibot";
 import { decodeReceipt, encodeReceipt } from "../../stored_value/receipt.ts";
-import { LENGTH, LOG_LENGTH } from "../../stored_value/wire.ts";
+import { decodeOrder, LENGTH, LOG_LENGTH } from "../../stored_value/wire.ts";
 import { base64, BYTES, bytesOf, REFERENCE, referenceToFile } from "../codec_fields.ts";
 import { isBalanced, type PurseState } from "./state.ts";
 
 /** The purse as JSON. */
 export function purseToFile(purse: PurseState): Record<string, unknown> {
-  const { cardId, keys, pin, log, ...plain } = purse;
+  const { cardId, keys, pin, log, asked, ...plain } = purse;
   const { load, settlement, receipt } = keys;
   return {
     ...plain,
@@ -15,6 +15,9 @@ export function purseToFile(purse: PurseState): Record<string, unknown> {
     keys: { load: base64(load), settlement: base64(settlement), receipt: base64(receipt) },
     ...(pin === undefined ? {} : { pin: referenceToFile(pin) }),
     log: log.map((one) => base64(encodeReceipt(one))),
+    ...(asked === undefined ? {} : {
+      asked: { ...asked, payload: base64(asked.payload), challenge: base64(asked.challenge) },
+    }),
   };
 }
 
@@ -52,6 +55,14 @@ export const PURSE_FILE = v.pipe(
     credits: WIRE_AMOUNT,
     log: v.pipe(v.array(RECEIPT), v.maxLength(LOG_LENGTH), v.readonly()),
     isClosed: v.boolean(),
+    asked: v.optional(v.object({
+      payload: v.pipe(BYTES, v.check((bytes) => decodeOrder(bytes) !== undefined)),
+      transaction: WIRE_AMOUNT,
+      balance: WIRE_AMOUNT,
+      challenge: bytesOf(LENGTH.challenge),
+    })),
   }),
+  // Absent in files of versions that kept no question.
+  v.transform(({ asked, ...one }) => ({ ...one, asked })),
   v.check(isBalanced, "the books don't balance"),
 );

@@ -6,6 +6,7 @@ import {
   decodeLimits,
   decodeOrder,
   encodeAsk,
+  encodeQuestion,
   LENGTH,
   PURPOSE,
   type Purpose,
@@ -21,8 +22,9 @@ import type { PurseState } from "./state.ts";
 
 /**
  * ASK. The counter goes on durably before anything is answered: no two questions of one card look
- * the same to the issuer, and of two the later one is known. Only the last one can be granted, and
- * only as long as the card has power.
+ * the same to the issuer, and of two the later one is known. Only the last one can be granted. A
+ * credit waits in the state, for its holder brings it to the issuer and comes back in another lease;
+ * anything else only as long as the card has power, and a new PIN is never in the state as it is.
  */
 export const ask: PurseCommand = function* (context, apdu) {
   const { purse, session, crypto } = context;
@@ -34,23 +36,39 @@ export const ask: PurseCommand = function* (context, apdu) {
   if (refusal !== undefined) return status(refusal);
   const transaction = nextTransaction(purse);
   if (transaction === undefined) return status(PURSE_SW.counterAtItsEnd);
-  if (!(yield* context.save({ transactions: transaction }))) return status(SW.MEMORY_FAILURE);
   const { cardId, currency, credits, balance } = purse;
   const challenge = crypto.randomBytes(LENGTH.challenge);
   const fields = { cardId, currency, transaction, credits, balance, challenge };
-  const asked: Asked = { purpose, payload: apdu.data.slice(), ask: fields };
-  session.pending = asked;
+  const payload = apdu.data.slice();
+  const isCredit = purpose === PURPOSE.credit;
+  const credit = isCredit ? { payload, transaction, balance, challenge } : undefined;
+  const saved = yield* context.save({ transactions: transaction, asked: credit });
+  if (!saved) return status(SW.MEMORY_FAILURE);
+  const asked: Asked = { purpose, payload, ask: fields };
+  if (!isCredit) session.pending = asked;
   return success(encodeAsk({ ...fields, mac: askMac(purse.keys.load, asked) }));
 };
 
-/** GRANT: the issuer's MAC over what was asked last. Whatever comes of it, it is asked no more. */
+/** QUESTION: the credit that waits, once more, for who has lost it on the way to the issuer. */
+export const question: PurseCommand = ({ purse }, apdu) => {
+  if (apdu.p1 !== 0 || apdu.p2 !== 0) return status(SW.INCORRECT_P1P2);
+  const asked = waitingCredit(purse);
+  if (asked === undefined) return status(SW.REFERENCE_NOT_FOUND);
+  const ask = { ...asked.ask, mac: askMac(purse.keys.load, asked) };
+  return success(encodeQuestion({ ...asked, ask }));
+};
+
+/**
+ * GRANT: the issuer's MAC over what was asked last. It is asked no more once it is granted; a wrong
+ * MAC changes nothing, for nobody guesses 16 bytes, and everybody mistypes.
+ */
 export const grant: PurseCommand = function* (context, apdu) {
   const { purse, session } = context;
-  const asked = session.pending;
-  session.pending = undefined;
+  const asked = session.pending ?? waitingCredit(purse);
   if (apdu.p1 !== 0 || apdu.p2 !== 0) return status(SW.INCORRECT_P1P2);
   if (asked === undefined) return status(SW.CONDITIONS_NOT_SATISFIED);
   if (!isMac(apdu.data, grantMac(purse.keys.load, asked))) return status(PURSE_SW.wrongMac);
+  session.pending = undefined;
   switch (asked.purpose) {
     case PURPOSE.credit:
       return yield* credit(context, asked);
@@ -92,7 +110,7 @@ function refuse(
 function* credit(context: PurseContext, asked: Asked): CardScript<ResponseApdu> {
   const { purse } = context;
   const order = decodeOrder(asked.payload);
-  // ASK looked at it, and nothing came in between: whatever changes the purse drops the question.
+  // ASK looked at it. Since then there can only have been payments, and those make room.
   if (order === undefined) return status(SW.CONDITIONS_NOT_SATISFIED);
   const { amount, party, reference, time } = order;
   const balance = purse.balance + amount;
@@ -109,6 +127,7 @@ function* credit(context: PurseContext, asked: Asked): CardScript<ResponseApdu> 
     balance,
     credited: purse.credited + amount,
     credits: purse.credits + 1,
+    asked: undefined,
     log: logged(purse, receipt),
   });
   return saved ? success(encodeReceipt(receipt)) : status(SW.MEMORY_FAILURE);
@@ -154,6 +173,14 @@ function* finish(
 ): CardScript<ResponseApdu> {
   const done = doneMac(context.purse.keys.load, asked);
   return (yield* context.save(change)) ? success(done) : status(SW.MEMORY_FAILURE);
+}
+
+function waitingCredit(purse: PurseState): Asked | undefined {
+  const { asked, cardId, currency, credits } = purse;
+  if (asked === undefined) return undefined;
+  const { payload, ...more } = asked;
+  // No credit has arrived since, or the question would be gone: the number is still the same.
+  return { purpose: PURPOSE.credit, payload, ask: { cardId, currency, credits, ...more } };
 }
 
 function asPurpose(value: number): Purpose | undefined {

@@ -10,7 +10,7 @@ export interface PurseSession {
   isVerified: boolean;
   /** A PIN was given and not used for a debit yet. */
   isPinFresh: boolean;
-  /** What the issuer may consent to: the last thing asked, once. */
+  /** What the issuer may consent to, once, where it is no credit; those are in the state. */
   pending: Asked | undefined;
 }
 

@@ -22,7 +22,6 @@ import type { PurseState } from "./state.ts";
 export const debit: PurseCommand = function* (context, apdu) {
   const { purse, session } = context;
   const order = decodeOrder(apdu.data);
-  session.pending = undefined;
   if (apdu.p1 !== 0 || apdu.p2 !== 0) return status(SW.INCORRECT_P1P2);
   if (order === undefined || order.amount === 0) return status(SW.INCORRECT_DATA);
   const earlier = findReceipt(purse, { kind: RECEIPT_KIND.debit, ...order });

@@ -18,7 +18,7 @@ import type { CardCrypto } from "../crypto.ts";
 import { DEFAULT_TRIES } from "../limits.ts";
 import type { CardMemory, CardScript } from "../memory.ts";
 import { wrapMasterKey } from "../vault.ts";
-import { ask, grant } from "./consent.ts";
+import { ask, grant, question } from "./consent.ts";
 import type { PurseCommand, PurseContext, PurseSession } from "./context.ts";
 import { debit } from "./debit.ts";
 import { changePin, verify } from "./pins.ts";
@@ -78,7 +78,7 @@ export class PurseApplication implements CardApplication {
       ...{ cardId, currency, limits, keys },
       ...(hasPin ? { pin: newPin(one.pin) } : {}),
       ...{ balance: 0, credited: 0, debited: 0, withoutPin: 0, transactions: 0, credits: 0 },
-      ...{ log: [], isClosed: false },
+      ...{ log: [], isClosed: false, asked: undefined },
     };
     const saved = yield* this.#memory.save({ ...state, purse });
     return status(saved ? SW.OK : SW.MEMORY_FAILURE);
@@ -126,6 +126,7 @@ const OWN_COMMANDS: ReadonlyMap<number, PurseCommand> = new Map<number, PurseCom
   [PURSE_INS.ask, ask],
   [PURSE_INS.grant, grant],
   [PURSE_INS.debit, debit],
+  [PURSE_INS.question, question],
   [PURSE_INS.receipt, getReceipt],
   [PURSE_INS.status, getStatus],
 ]);

@@ -26,6 +26,18 @@ export interface PurseState {
   /** The newest first. */
   readonly log: readonly Receipt[];
   readonly isClosed: boolean;
+  /** The credit that was asked for last, until it is granted or something else is asked. */
+  readonly asked: AskedCredit | undefined;
+}
+
+/** A question for a credit, as far as the rest of the state doesn't say it. Nothing in it is secret. */
+export interface AskedCredit {
+  /** A `CreditOrder` on the wire. */
+  readonly payload: Uint8Array;
+  readonly transaction: number;
+  /** When it was asked: payments may come before the credit does. */
+  readonly balance: number;
+  readonly challenge: Uint8Array;
 }
 
 /** Whether the two sides of a purse's books agree, and its numbers can be written. */

@@ -83,7 +83,8 @@ interface Entry {
   readonly client: LeaseClient;
   readonly terminal: LeaseTerminal;
   readonly way: LeaseWay;
-  readonly policy: ApduPolicy;
+  /** Made at the grant: what must be protected may have changed since the request. */
+  policy: ApduPolicy;
   readonly audit: LeaseAudit;
   readonly askedAt: number;
   grantedAt: number | undefined;
@@ -109,7 +110,7 @@ export class Sharing {
   #wrongPinsToRestore = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #telling: ReturnType<typeof setTimeout> | undefined;
-  #own: (() => void) | undefined;
+  #own: ((outcome: "granted" | "given-up") => void) | undefined;
 
   constructor(parts: SharingParts) {
     this.#parts = parts;
@@ -144,16 +145,19 @@ export class Sharing {
     };
   }
 
-  /** Waits for the card's end of whatever lease is in force; it is the session's until `ownDone`. */
-  ownWanted(): Promise<void> {
+  /** Waits for the end of the lease in force; then the card is the session's, until `ownDone`. */
+  ownWanted(): Promise<"granted" | "given-up"> {
     return new Promise((resolve) => {
       this.#own = resolve;
       this.#on({ type: "own-wanted" });
     });
   }
 
+  /** The session needs the card no more, or gives up waiting for it. */
   ownDone(): void {
     this.#on({ type: "own-done" });
+    this.#own?.("given-up");
+    this.#own = undefined;
   }
 
   /** A handshake that this side began has ended well. */
@@ -163,18 +167,10 @@ export class Sharing {
 
   request(client: LeaseClient, { terminal, way }: { terminal: LeaseTerminal; way: LeaseWay }) {
     const lease = this.#nextLease++ as LeaseId;
-    const { share, applications } = this.#parts;
     this.#entries.set(lease, {
-      ...{
-        client,
-        terminal,
-        way,
-        audit: new LeaseAudit(this.#parts.applications),
-        askedAt: performance.now(),
-      },
-      policy: new ApduPolicy({
-        ...{ way, applications, allow: share.allow, protectedKeys: this.#protectedKeys },
-      }),
+      ...{ client, terminal, way, askedAt: performance.now() },
+      audit: new LeaseAudit(this.#parts.applications),
+      policy: this.#policyFor(way),
       ...{ grantedAt: undefined, isBusy: false, wrongPins: 0, toldPlace: "" },
     });
     this.#on({ type: "request", lease, terminal: terminal.key, label: terminal.label });
@@ -330,7 +326,7 @@ export class Sharing {
           this.#on({ type: "restored" });
         });
       case "own-granted":
-        this.#own?.();
+        this.#own?.("granted");
         this.#own = undefined;
         return;
       default:
@@ -343,8 +339,14 @@ export class Sharing {
     if (entry === undefined) return;
     const now = performance.now();
     entry.grantedAt = now;
+    entry.policy = this.#policyFor(entry.way);
     this.#parts.report(this.#reportOf(entry));
     entry.client.granted(Math.max(0, Math.round(hardAt - now)));
+  }
+
+  #policyFor(way: LeaseWay): ApduPolicy {
+    const { share: { allow }, applications } = this.#parts;
+    return new ApduPolicy({ way, allow, applications, protectedKeys: this.#protectedKeys });
   }
 
   #ended(lease: LeaseId, reason: LeaseEnd): void {

@@ -14,8 +14,6 @@ export type LeaseEnd =
   | "waited-too-long"
   /** An administrator took it. */
   | "revoked"
-  /** The card's holder needs the card: a PIN was entered. */
-  | "holder"
   | "not-shared";
 
 /** Why a request isn't even queued. */
@@ -51,8 +49,9 @@ export type LeaseEvent =
   /** A handshake that this side began has ended well. */
   | { readonly type: "session-fresh" }
   | { readonly type: "revoke" }
-  /** The holder needs the card now, before anybody else. */
+  /** The holder needs the card next, before all who wait. */
   | { readonly type: "own-wanted" }
+  /** And needs it no more, or gives up waiting for it. */
   | { readonly type: "own-done" }
   | { readonly type: "tick" };
 

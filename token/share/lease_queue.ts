@@ -156,8 +156,8 @@ export class LeaseQueue {
         this.#endHeld("revoked");
         break;
       case "own-wanted":
+        // Whoever has the card now keeps it: they wait for one lease at most, and come next.
         this.#ownWanted = true;
-        this.#endHeld("holder");
         break;
       case "own-done":
         this.#ownWanted = false;

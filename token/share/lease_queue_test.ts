@@ -128,7 +128,9 @@ Deno.test("leases: a PIN goes before everybody, and nothing else opens the card"
   bench.on({ type: "prepared" });
   bench.said();
   bench.on({ type: "own-wanted" });
-  assert.deepEqual(bench.said(), ["end 1 holder", "restore"]);
+  assert.deepEqual(bench.said(), [], "nobody's work is broken off");
+  bench.on({ type: "leave", lease: id(1) });
+  assert.deepEqual(bench.said(), ["end 1 released", "restore"]);
   bench.on({ type: "restored" });
   assert.deepEqual(bench.said(), ["own-granted"]);
   bench.ask(3);
@@ -136,6 +138,14 @@ Deno.test("leases: a PIN goes before everybody, and nothing else opens the card"
   assert.deepEqual(bench.said(), []);
   bench.on({ type: "own-done" });
   assert.deepEqual(bench.said(), ["prepare 2"]);
+  bench.on({ type: "prepared" });
+  bench.said();
+  bench.on({ type: "own-wanted" });
+  bench.after(LIMITS.hardMs);
+  assert.deepEqual(bench.said().slice(1), ["restore"], "and nobody's lasts longer for it");
+  bench.on({ type: "own-done" });
+  bench.on({ type: "restored" });
+  assert.deepEqual(bench.said(), ["prepare 3"], "who gives up waiting is not waited for");
   const closed = new LeaseQueue(LIMITS);
   assert.deepEqual(closed.handle({ type: "own-wanted" }, 0), [{ type: "own-granted" }]);
   assert.deepEqual(closed.handle({ type: "own-done" }, 1), []);

@@ -54,6 +54,11 @@ export async function lookAtStick(path: string, options: LookOptions): Promise<S
   if (found.damagedTable !== undefined) {
     options.onFault("One copy of the stick's partition table is damaged; have the stick made anew");
   }
+  if (found.isHalf) {
+    options.onFault(
+      "One of the stick's two copies is damaged or old; have the stick renewed again",
+    );
+  }
   const now = Math.floor(options.now / 1000);
   // The signature first: only a genuine head is worth asking about.
   const genuine = await checkStickProfile(found, { now, highestGeneration: 0 });

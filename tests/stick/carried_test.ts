@@ -1,5 +1,6 @@
 /** A computer with nothing installed runs the client from the stick, and keeps nothing of it. */
 import assert from "node:assert/strict";
+import { basename } from "node:path";
 import { WireguardEnd } from "../interop/wireguard.ts";
 import { Lab } from "../lab/lab.ts";
 import { type Machine, sleep } from "../lab/machine.ts";
@@ -12,9 +13,17 @@ import {
   PASSWORD,
   run,
   secretsOf,
+  settings,
   takeVisible,
   type TestStick,
+  token,
 } from "./stick.ts";
+
+/** A server that isn't there. */
+const NOBODY = {
+  key: "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=",
+  endpoint: "192.0.2.2:51820",
+};
 
 interface World extends AsyncDisposable {
   readonly lab: Lab;
@@ -131,6 +140,40 @@ labTest("the launcher says what is wrong with stick and computer", async () => {
   assert.match(mac.stdout, /does not start on macOS yet/);
 });
 
+labTest("the launcher finds its stick by the partition that it lies on", async () => {
+  await using lab = await Lab.open();
+  const pc = await lab.machine("pc");
+  const { image } = await makeStick(lab.dir, { server: NOBODY });
+  await takeVisible(image, `${lab.dir}/visible`);
+  await using loop = await LoopDevice.open(image, ["--partscan"]);
+  const name = basename(loop.path);
+  // Kernels that don't read tables of loop devices are told of the partitions.
+  await pc.run(["partx", "--add", loop.path]);
+  const numbers = (await Deno.readTextFile(`/sys/block/${name}/${name}p1/dev`)).trim();
+  // Not every kernel has FAT: what is asked here is the partition, and that is one with any.
+  await pc.sh(`
+    cd ${lab.dir}; mknod part b ${numbers.replace(":", " ")}
+    mkfs.ext4 -q -F part; mkdir /run/m; mount part /run/m; cp -p visible/* /run/m`);
+  const { code, stderr } = await pc.run(["sh", "/run/m/start.sh"], { input: "another word\n" });
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /^Stick of Alice Example, .*\nCannot open the stick: wrong password;/);
+  // Nobody writes to it meanwhile.
+  const issuer = ["--issuer", `${lab.dir}/issuer`];
+  const renew = [
+    ...["renew", "--stick", loop.path, "--pin-file", `${lab.dir}/password`],
+    ...issuer,
+  ];
+  const format = [
+    ...["format", loop.path, "--yes", "--password-file", `${lab.dir}/password`],
+    ...[...issuer, ...settings(NOBODY)],
+  ];
+  for (const words of [renew, format]) {
+    assert.match((await token(words)).stderr, /it is in use: .*\(EBUSY\)/, words[0]);
+  }
+  await pc.sh("umount /run/m");
+  assert.equal((await token(renew)).code, 0);
+});
+
 labTest("an expired stick is refused before any prompt", async () => {
   const soon = new Date(Date.now() + 20_000).toISOString();
   await using world = await open(["--expires", soon]);
@@ -140,6 +183,21 @@ labTest("an expired stick is refused before any prompt", async () => {
   const seen = await person.end();
   assert.match(seen, /Cannot use the stick of Alice Example: it expired on .*; renew it/);
   assert.ok(!seen.includes("Password"));
+
+  // Renewed in place it connects, by the same launcher and program, with the same keys.
+  const renewed = await token([
+    ...["renew", "--stick", world.loop.path, "--issuer", `${world.lab.dir}/issuer`],
+    ...["--pin-file", `${world.lab.dir}/password`, "--json"],
+  ]);
+  assert.equal(renewed.code, 0, renewed.stderr);
+  assert.equal(JSON.parse(renewed.stdout).clientPublicKey, world.stick.publicKey);
+  const again = new Person(await computer.start());
+  await again.waitFor("Password: ");
+  await again.type(`${PASSWORD}\r`);
+  await again.waitFor("Connected: Alice Example to 192.0.2.2.");
+  await world.pc.sh("ping -c 1 -W 5 10.7.0.1");
+  await again.type("\x03");
+  assert.match(await again.end(), /Disconnected, nothing stays here\./);
 });
 
 async function open(more: readonly string[] = []): Promise<World> {

@@ -147,6 +147,9 @@ async function greet(found: FoundStick): Promise<void> {
   if (found.damagedTable !== undefined) {
     console.error("Note: one copy of the stick's partition table is damaged; have it made anew.");
   }
+  if (found.isHalf) {
+    console.error("Note: one of the stick's two copies is damaged or old; have it renewed again.");
+  }
 }
 
 async function askPassword(found: FoundStick): Promise<FileKeyIdentity> {

@@ -59,6 +59,7 @@ export async function makeSample(
   const issuer = given ?? await makeIssuer();
   const stick = crypto.getRandomValues(new Uint8Array(16)).toHex();
   const pair = makeWireGuardKey();
+  const key = await makePasswordIdentity(PASSWORD, { workFactor: 4 });
   const profile: Profile = {
     v: PROFILE_VERSION,
     id: "01J0000000000000000000000A",
@@ -79,8 +80,8 @@ export async function makeSample(
     destinations: { networks: ["10.9.0.0/16"], domains: [] },
     otherTraffic: "drop",
     suite: "wireguard-1",
+    recipients: [{ kind: "password", name: "password", recipient: key.recipient }],
   };
-  const key = await makePasswordIdentity(PASSWORD, { workFactor: 4 });
   const pieces = await sealHidden({
     stick,
     profile,

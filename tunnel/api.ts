@@ -3,6 +3,7 @@
  * WireGuard device and hear from it. No secret is in any of these types: keys are named by the
  * native memory where they lie.
  */
+import type { CryptoName } from "./protocol/crypto.ts";
 
 /** A WireGuard public key: 32 bytes in base64, as `wg` prints them (44 characters). */
 export type PublicKey = string & { readonly __publicKey: unique symbol };
@@ -196,7 +197,7 @@ export interface DeviceStatus {
   readonly listenPort: number;
   readonly fwmark: number;
   readonly mtu: number;
-  readonly crypto: "libcrypto" | "noble" | "kernel";
+  readonly crypto: CryptoName | "kernel";
   readonly offloads: {
     readonly tun: boolean;
     readonly udpSegment: boolean;

@@ -1,12 +1,13 @@
 /**
  * Gives keys to libcrypto, wipes its own copies, and lets them go when told by a line on standard
- * input. The argument is the complement of each key in hexadecimal, so that no key is in it.
+ * input. The arguments are the complement of each key in hexadecimal, so that no key is in them, and
+ * what to use.
  */
-import { bestCrypto } from "../../tunnel/protocol/native.ts";
+import { bestCrypto, cryptoChoice } from "../../tunnel/protocol/native.ts";
 
-const [identityText = "", sessionText = ""] = Deno.args;
-const crypto = await bestCrypto();
-if (crypto.name !== "libcrypto") throw new Error("Cannot test: there is no libcrypto 3 here");
+const [identityText = "", sessionText = "", choice] = Deno.args;
+const crypto = await bestCrypto(cryptoChoice(choice));
+if (crypto.name === "noble") throw new Error("Cannot test: there is no libcrypto 3 here");
 
 const arena = new Uint8Array(65536);
 const packets = crypto.transport(arena);

@@ -1,6 +1,7 @@
 /** Where libcrypto is absent, unusable or unwanted, the portable cryptography carries the tunnel. */
 import assert from "node:assert/strict";
 import type { DeviceStatus } from "../../tunnel/api.ts";
+import { NATIVE_CRYPTOS } from "../../tunnel/protocol/every_crypto.ts";
 import { Lab } from "../lab/lab.ts";
 import { labTest } from "../lab/needs.ts";
 import { withPeer } from "./api_process.ts";
@@ -48,9 +49,12 @@ for (const { what, under, peer: implementation } of CASES) {
   );
 }
 
-labTest("libcrypto there: it is used", async () => {
-  await using lab = await Lab.open();
-  const { end } = await withPeer(lab, ["local"]);
-  assert.equal((await end.ask<DeviceStatus>("status")).crypto, "libcrypto");
-  await end.ask("close");
-});
+for (const { name } of NATIVE_CRYPTOS) {
+  labTest(`${name} there: it is used`, async () => {
+    await using lab = await Lab.open();
+    const under = name === "libcrypto" ? ["env", "SEKISHO_TUNNEL_CRYPTO=libcrypto"] : [];
+    const { end } = await withPeer(lab, ["local"], { under });
+    assert.equal((await end.ask<DeviceStatus>("status")).crypto, name);
+    await end.ask("close");
+  });
+}

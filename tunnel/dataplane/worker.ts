@@ -5,7 +5,7 @@ import { KEY_LENGTH } from "../protocol/spec.ts";
 import { DataPlane } from "./data_plane.ts";
 import { PortError } from "./sockets.ts";
 import { warmUp } from "./warm_up.ts";
-import { bestCrypto } from "../protocol/native.ts";
+import { bestCrypto, cryptoChoice } from "../protocol/native.ts";
 import type { FromWorker, Request, ToWorker } from "./messages.ts";
 
 interface WorkerScope {
@@ -22,13 +22,12 @@ const PORTABLE: TunnelEvent = {
 const scope = self as unknown as WorkerScope;
 const tell = (message: FromWorker) => scope.postMessage(message);
 
-/** `portable` does without libcrypto where it is there, for tests and for comparing. */
+/** What to do without although it is there, for tests and for comparing. */
 const CRYPTO_CHOICE = "SEKISHO_TUNNEL_CRYPTO";
-const portable = Deno.env.get(CRYPTO_CHOICE) === "portable";
 const early: MessageEvent<ToWorker>[] = [];
 // What is said while the portable cryptography is loaded waits.
 scope.onmessage = (event) => early.push(event);
-const library = await bestCrypto({ portable });
+const library = await bestCrypto(cryptoChoice(Deno.env.get(CRYPTO_CHOICE)));
 let wake = -1;
 let sent: Int32Array = new Int32Array(1);
 let received = 0;

@@ -1,10 +1,13 @@
+/** Which libraries do it: `+ipsec-mb` is Intel's multi-buffer library, for packets. */
+export type CryptoName = "libcrypto+ipsec-mb" | "libcrypto" | "noble";
+
 /**
  * What the protocol needs of cryptography. Keys are views of memory that the caller owns and wipes;
  * an implementation keeps no copy of a key beyond a call, but those that `PrivateKey` and
  * `TransportAead` name.
  */
 export interface Crypto {
-  readonly name: "libcrypto" | "noble";
+  readonly name: CryptoName;
   /** Makes an X25519 private key (32 bytes, need not be clamped; RFC 7748) ready for use. */
   privateKey(privateKey: Uint8Array): PrivateKey;
   /** X25519 public key of `privateKey`, which is used once. */

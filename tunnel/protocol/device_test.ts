@@ -1,15 +1,13 @@
 import assert from "node:assert/strict";
 import { MAX_QUEUED_PACKETS } from "./choices.ts";
 import type { Crypto } from "./crypto.ts";
-import { nativeCrypto } from "./native.ts";
+import { CRYPTOS, NATIVE_CRYPTOS } from "./every_crypto.ts";
 import { nobleCrypto } from "./noble.ts";
 import { ipv4, ipv4Packet, type Node, Simulation } from "./simulation.ts";
 import type { Peer } from "./peer.ts";
 
 const A = "10.0.0.1";
 const B = "10.0.0.2";
-const native = nativeCrypto();
-const CRYPTOS: readonly Crypto[] = native === undefined ? [nobleCrypto] : [native, nobleCrypto];
 
 /** The same test for each of them. */
 function withEach(name: string, run: (crypto: Crypto) => void): void {
@@ -62,8 +60,8 @@ for (const crypto of CRYPTOS) {
   });
 }
 
-if (native !== undefined) {
-  Deno.test("libcrypto and noble understand each other with a preshared key", () => {
+for (const native of NATIVE_CRYPTOS) {
+  Deno.test(`${native.name} and noble understand each other with a preshared key`, () => {
     const mixed = new Simulation(native);
     const a = mixed.node("192.0.2.1:1000");
     const portable = new Simulation(nobleCrypto, 2);

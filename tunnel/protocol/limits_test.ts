@@ -4,17 +4,14 @@ import vectors from "../../tests/vectors/wireguard_crypto.json" with { type: "js
 import { SOURCE_BURST } from "./choices.ts";
 import { CookieGenerator } from "./cookie.ts";
 import { type Endpoint, endpointOf } from "./endpoint.ts";
+import { CRYPTOS } from "./every_crypto.ts";
 import type { Keypair } from "./keypair.ts";
-import { nativeCrypto } from "./native.ts";
-import { nobleCrypto } from "./noble.ts";
 import type { Peer } from "./peer.ts";
 import { endpointFromText, ipv4, ipv4Packet, type Node, Simulation } from "./simulation.ts";
 import { REJECT_AFTER_MESSAGES, REKEY_AFTER_MESSAGES } from "./spec.ts";
 
 const A = "10.0.0.1";
 const B = "10.0.0.2";
-const native = nativeCrypto();
-const CRYPTOS = native === undefined ? [nobleCrypto] : [native, nobleCrypto];
 
 function pair(
   simulation: Simulation,

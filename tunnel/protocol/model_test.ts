@@ -1,16 +1,15 @@
 import assert from "node:assert/strict";
 import type { Crypto } from "./crypto.ts";
+import { NATIVE_CRYPTOS } from "./every_crypto.ts";
 import { type HistoryResult, playHistory } from "./model.ts";
-import { nativeCrypto } from "./native.ts";
 import { nobleCrypto } from "./noble.ts";
 
 /** By hand: `SEKISHO_MODEL_SEEDS=1000-3000 deno test -A tunnel/protocol/model_test.ts`. */
 const BY_HAND = Deno.env.get("SEKISHO_MODEL_SEEDS");
-const native = nativeCrypto();
 /** The portable one is twenty times slower: it gets fewer histories of the same kind. */
 const CRYPTOS: readonly (readonly [Crypto, number])[] = [
-  ...(native === undefined ? [] : [[native, 24] as const]),
-  [nobleCrypto, native === undefined ? 24 : 3],
+  ...NATIVE_CRYPTOS.map((crypto) => [crypto, 24] as const),
+  [nobleCrypto, NATIVE_CRYPTOS.length === 0 ? 24 : 3],
 ];
 
 for (const [crypto, count] of CRYPTOS) {

@@ -1,17 +1,31 @@
 /**
- * The fast cryptography: libcrypto. The portable one, noble, is loaded only where it is needed: it
- * takes 5 MB.
+ * The fast cryptography: libcrypto, and Intel's multi-buffer library for packets where the machine
+ * has it. The portable one, noble, is loaded only where it is needed: it takes 5 MB.
  */
+import { IpsecMb } from "../../os/ipsec_mb.ts";
 import { Libcrypto } from "../../os/libcrypto.ts";
 import type { Crypto } from "./crypto.ts";
 import { hchacha20 } from "./hchacha20.ts";
 
 const ZERO_NONCE = new Uint8Array(12);
 
+/**
+ * What to use: everything that this machine has; libcrypto for packets too; or nothing native.
+ */
+export type CryptoChoice = "fastest" | "libcrypto" | "portable";
+
+/** What `text` asks for; anything else than a choice's name is none. */
+export function cryptoChoice(text: string | undefined): CryptoChoice {
+  return text === "libcrypto" || text === "portable" ? text : "fastest";
+}
+
 /** Undefined if this machine has no libcrypto that we can use. */
-export function nativeCrypto(): Crypto | undefined {
+export function nativeCrypto(
+  choice: Exclude<CryptoChoice, "portable"> = "fastest",
+): Crypto | undefined {
   const library = Libcrypto.open();
   if (library === undefined) return undefined;
+  const packets = choice === "fastest" ? IpsecMb.open() : undefined;
   const { blake2s } = library;
   const once = <Result>(
     privateKey: Uint8Array,
@@ -24,7 +38,7 @@ export function nativeCrypto(): Crypto | undefined {
   };
   const ciphers: { close(): void }[] = [];
   return {
-    name: "libcrypto",
+    name: packets === undefined ? "libcrypto" : "libcrypto+ipsec-mb",
     privateKey: (privateKey) => library.x25519Key(privateKey),
     publicKey: (out, privateKey) => once(privateKey, (key) => key.publicKey(out)),
     dh: (out, privateKey, publicKey) => once(privateKey, (key) => key.dh(out, publicKey)),
@@ -38,22 +52,21 @@ export function nativeCrypto(): Crypto | undefined {
     xopen: (out, { key, nonce, sealed, ad }) =>
       library.open(out, { ...extended(key, nonce), sealed, ad }),
     transport(arena) {
-      const cipher = library.packetCipher(arena);
+      const cipher = (packets ?? library).packetCipher(arena);
       ciphers.push(cipher);
       return cipher;
     },
     close() {
       for (const cipher of ciphers) cipher.close();
+      packets?.close();
       library.close();
     },
   };
 }
 
-/** libcrypto if it is there and `portable` doesn't say otherwise, else the portable one. */
-export async function bestCrypto(
-  { portable = false }: { portable?: boolean } = {},
-): Promise<Crypto> {
-  const native = portable ? undefined : nativeCrypto();
+/** The native one if it is there and `choice` doesn't say otherwise, else the portable one. */
+export async function bestCrypto(choice: CryptoChoice = "fastest"): Promise<Crypto> {
+  const native = choice === "portable" ? undefined : nativeCrypto(choice);
   return native ?? (await import("./noble.ts")).nobleCrypto;
 }
 

@@ -12,6 +12,8 @@ export function nativeCrypto(): Crypto | undefined {
   return { ...crypto, transport: () => ({ seal() {}, open: () => true, forget() {} }) };
 }
 
+export const cryptoChoice = real.cryptoChoice;
+
 export function bestCrypto(): Promise<Crypto> {
   const crypto = nativeCrypto();
   if (crypto === undefined) throw new Error("Cannot measure: there is no libcrypto 3 here");

@@ -24,7 +24,8 @@ import {
 const HELP = `Usage: token batch FILE.csv --issuer FILE --out FOLDER [options]
 
 Issues one card for each row. Every row is checked before any card is touched. In FOLDER each row
-leaves CLIENT.toml (for the hub) and CLIENT.psk, and batch.jsonl says which rows are done: run the
+leaves CLIENT.toml (for the hub) and CLIENT.psk (and CLIENT.profile where the card has no room for
+its profile: copy it to the folder that gateways have as token.profiles), and batch.jsonl says which rows are done: run the
 same command again to go on where it ended.
 
 ${COLUMNS_HELP}
@@ -129,7 +130,11 @@ async function issueRow(row: BatchRow, run: Run & { index: number }): Promise<bo
 async function writeRow(row: BatchRow, run: Run): Promise<Summary> {
   const { given, station, out, kind } = run;
   const { clientId } = row.fields;
-  const files = { peer: `${out}/${clientId}.toml`, psk: `${out}/${clientId}.psk` };
+  const files = {
+    peer: `${out}/${clientId}.toml`,
+    psk: `${out}/${clientId}.psk`,
+    beside: `${out}/${clientId}.profile`,
+  };
   await dropUnspoken(out, clientId);
   const keys: ClientKeys = {
     identity: kind === "sealed" ? { kind, ...makeWireGuardKey() } : { kind },
@@ -149,7 +154,7 @@ async function writeRow(row: BatchRow, run: Run): Promise<Summary> {
 /** What a run left that was cut before its journal: the row is done again, with new keys. */
 async function dropUnspoken(folder: string, client: string): Promise<void> {
   const isOurs = (name: string) =>
-    [".toml", ".psk"].some((end) =>
+    [".toml", ".psk", ".profile"].some((end) =>
       name === `${client}${end}` || name.startsWith(`${client}${end}.new-`)
     );
   for (const { name } of [...Deno.readDirSync(folder)]) {
@@ -232,7 +237,7 @@ function checkUnchanged(rows: readonly BatchRow[], { journal, name }: Run): void
 function refuseSingles(given: Given): void {
   const singles = [
     ...["peer-out", "psk-out", "backup-out", "bundle-out", "share-out", "share-hub", "client-id"],
-    ...["recovery-out"],
+    ...["recovery-out", "admin-pin-file"],
   ];
   const one = singles.find((flag) => given.text(flag) !== undefined);
   if (one !== undefined) {

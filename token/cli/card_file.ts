@@ -4,6 +4,7 @@ import { checkCardKey } from "../profile/piv_p256.ts";
 import type { RecipientCard } from "../profile/recipients.ts";
 import { withCard } from "./card.ts";
 import { beAdministrator, readSlot, sealingKey } from "./card_keys.ts";
+import { claimOf, PROOF_FLAGS, PROOF_HELP, proveKeys, readProofPin } from "./claimed_keys.ts";
 import { mustBeNew, writeSecret } from "./files.ts";
 import { readOptions } from "./options.ts";
 
@@ -17,6 +18,7 @@ there is none. token recipient add --card FILE takes it. Nothing in it is secret
   --seal-slot SLOT            the card's P-256 key: 9d (default), 82 to 95
   --new-seal-key              make a new one there, over any key
   --management-key-file FILE  the card's management key in hexadecimal (else the factory's)
+${PROOF_HELP}
   --help                      this text`;
 
 const CardSchema = v.strictObject({
@@ -36,6 +38,7 @@ export async function cardKey(args: string[]): Promise<number> {
       "seal-slot": "text",
       "new-seal-key": "flag",
       "management-key-file": "text",
+      ...PROOF_FLAGS,
     },
   });
   if (given === "help") {
@@ -45,11 +48,15 @@ export async function cardKey(args: string[]): Promise<number> {
   const out = given.text("out");
   mustBeNew(out);
   const slot = readSlot(given, "seal-slot", 0x9d);
+  const pin = await readProofPin(given);
   const card = await withCard(given.text("reader"), async ({ piv, id }) => {
     await beAdministrator(piv, given);
     const renew = given.flag("new-seal-key");
-    return { cardId: id, ...await sealingKey(piv, { slot, known: undefined, renew }) };
+    const key = await sealingKey(piv, { slot, known: undefined, renew });
+    await proveKeys(piv, [claimOf(key)], pin);
+    return { cardId: id, ...key };
   });
+  pin?.fill(0);
   const text = formatCardFile(card);
   if (out === undefined) console.log(text.trimEnd());
   else await writeSecret(out, text);

@@ -62,23 +62,23 @@ export async function sealingKey(
   return { slot, publicKey: p256Of(slot, { algorithm: PIV_ALGORITHM.eccP256, publicKey: point }) };
 }
 
-/** A new X25519 key in a slot that is empty, or that may be overwritten; base64. */
+/** A new X25519 key in a slot that is empty, or that may be overwritten: 32 bytes. */
 export async function onCardKey(
   piv: PivClient,
   options: { slot: number; renew: boolean },
-): Promise<string> {
+): Promise<Uint8Array> {
   const { slot, renew } = options;
   const there = await piv.metadata(slot);
   if (there !== undefined && !renew) {
     if (there.algorithm === PIV_ALGORITHM.x25519 && there.publicKey !== undefined) {
-      return there.publicKey.toBase64();
+      return there.publicKey;
     }
     throw new CommandError(
       `Cannot make a key in slot ${slot.toString(16)}: another key is there; ` +
         "choose another slot (--key-slot), or give --new-key to overwrite it",
     );
   }
-  return (await piv.generateKey(slot, { algorithm: PIV_ALGORITHM.x25519 })).toBase64();
+  return await piv.generateKey(slot, { algorithm: PIV_ALGORITHM.x25519 });
 }
 
 /** A slot as people write it: 9d, or 82 to 95. */

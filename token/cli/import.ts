@@ -1,6 +1,7 @@
 /** `token import`: a profile for the card in the reader, from a file of wg-quick. */
 import { parseWgQuick } from "../profile/wg_quick.ts";
 import { wireGuardPublicKey } from "../profile/wireguard_key.ts";
+import { PROOF_FLAGS, PROOF_HELP, readProofPin } from "./claimed_keys.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { FIELD_FLAGS, FIELD_HELP, readFields } from "./fields.ts";
 import { readText } from "./files.ts";
@@ -17,12 +18,13 @@ tables, marks, ports, search domains, further peers) is named and left out.
 ${FIELD_HELP}
 
 ${WRITE_HELP}
+${PROOF_HELP}
   --help               this text`;
 
 /** Runs the command. */
 export async function importFile(args: string[]): Promise<number> {
   const given = readOptions(args, {
-    flags: { ...FIELD_FLAGS, ...WRITE_FLAGS, peer: "text" },
+    flags: { ...FIELD_FLAGS, ...WRITE_FLAGS, ...PROOF_FLAGS, peer: "text" },
     positionals: 1,
   });
   if (given === "help") {
@@ -61,6 +63,7 @@ export async function importFile(args: string[]): Promise<number> {
     ? undefined
     : Uint8Array.fromBase64(config.presharedKey);
   // The server has the preshared key already: the file came from it.
-  await writeProfile(given, { fields, keys: { identity, presharedKey }, now });
+  const pin = await readProofPin(given);
+  await writeProfile(given, { fields, keys: { identity, presharedKey }, now, pin });
   return 0;
 }

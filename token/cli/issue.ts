@@ -1,5 +1,6 @@
 /** `token issue`: a profile for the card in the reader, with new keys. */
 import { makeWireGuardKey } from "../profile/wireguard_key.ts";
+import { PROOF_FLAGS, PROOF_HELP, readProofPin } from "./claimed_keys.ts";
 import { UsageError } from "./errors.ts";
 import { FIELD_FLAGS, FIELD_HELP, readFields } from "./fields.ts";
 import { readOptions } from "./options.ts";
@@ -21,6 +22,7 @@ ${FIELD_HELP}
   --psk-file FILE      with the preshared key in FILE (base64)
 
 ${WRITE_HELP}
+${PROOF_HELP}
   --help               this text`;
 
 /** Runs the command. */
@@ -29,6 +31,7 @@ export async function issue(args: string[]): Promise<number> {
     flags: {
       ...FIELD_FLAGS,
       ...WRITE_FLAGS,
+      ...PROOF_FLAGS,
       from: "text",
       identity: "text",
       psk: "flag",
@@ -47,6 +50,7 @@ export async function issue(args: string[]): Promise<number> {
     throw new UsageError(`Cannot use --identity ${kind}: expected sealed or on-card`);
   }
   const identity = kind === "sealed" ? { kind, ...makeWireGuardKey() } as const : { kind } as const;
-  await writeProfile(given, { fields, keys: { identity, presharedKey }, now });
+  const pin = await readProofPin(given);
+  await writeProfile(given, { fields, keys: { identity, presharedKey }, now, pin });
   return 0;
 }

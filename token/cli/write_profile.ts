@@ -7,9 +7,11 @@ import type { Profile } from "../profile/profile.ts";
 import { cardRecipient } from "../profile/recipients.ts";
 import { type SealedProfile, sealProfile } from "../profile/seal.ts";
 import type { ProfileHead } from "../profile/types.ts";
+import { PIV_ALGORITHM } from "../piv/constants.ts";
 import { formatBundle } from "../profile/bundle.ts";
-import { type OpenedCard, withCard } from "./card.ts";
+import { type OpenedCard, openPiv, withSession } from "./card.ts";
 import { beAdministrator, onCardKey, readSlot, sealingKey } from "./card_keys.ts";
+import { claimOf, proveKeys } from "./claimed_keys.ts";
 import { draftProfile, NOBODYS_IDENTITY } from "./draft.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import type { Fields } from "./fields.ts";
@@ -23,8 +25,10 @@ import {
   RECOVERY_FLAGS,
   RECOVERY_HELP,
 } from "./recipient_flags.ts";
+import { noRoom, sayBeside, whyNoRoom } from "./room.ts";
 import { SPLIT_FLAGS, SPLIT_HELP, type SplitWish, splitWishOf, withProof } from "./split_flags.ts";
 import { summarize, type Summary, summaryLines } from "./summary.ts";
+import { openOpenPgp, writeForOpenPgp } from "./write_openpgp.ts";
 
 /** Flags about card, keys and what is written beside the card. */
 export const WRITE_FLAGS = {
@@ -33,6 +37,8 @@ export const WRITE_FLAGS = {
   "management-key-file": "text",
   "seal-slot": "text",
   "new-seal-key": "flag",
+  openpgp: "flag",
+  "admin-pin-file": "text",
   "key-slot": "text",
   "new-key": "flag",
   ...RECOVERY_FLAGS,
@@ -51,10 +57,14 @@ export const WRITE_HELP = `  --issuer FILE               the issuer's key (token
   --management-key-file FILE  the card's management key in hexadecimal (else the factory's)
   --seal-slot SLOT            the card's P-256 key that opens the profile: 9d (default), 82 to 95
   --new-seal-key              make a new one there, over any key
+  --openpgp                   use the card's OpenPGP application, also where it has PIV; the profile
+                              then lies beside the card (--bundle-out)
+  --admin-pin-file FILE       its administrator's PIN, for --new-seal-key
 ${RECOVERY_HELP}
   --backup-out FILE           a second container that a password opens (stock age tool)
   --backup-password-file FILE its password
-  --bundle-out FILE           the profile as a file, sealed as on the card (token put)
+  --bundle-out FILE           the profile as a file, sealed as on the card (token put); for a card
+                              without room this is where it lies
   --peer-out FILE             what the hub needs of this client, as TOML
   --psk-out FILE              the preshared key, base64 (default: beside --peer-out, with .psk)
 ${SPLIT_HELP}
@@ -74,6 +84,8 @@ export interface Writing {
   readonly keys: ClientKeys;
   /** Unix seconds. */
   readonly now: number;
+  /** With it the card has to prove its keys. */
+  readonly pin?: Uint8Array | undefined;
 }
 
 /** Signs, seals and writes a profile; says what was done. */
@@ -85,13 +97,16 @@ export async function writeProfile(given: Given, content: Writing): Promise<void
     const backup = given.text("backup-out");
     const bundle = given.text("bundle-out");
     for (const path of [peer, psk, backup, bundle, station.split?.shareOut]) mustBeNew(path);
-    const summary = await withCard(
-      given.text("reader"),
-      (card) => writeTo(card, { ...content, given, station, files: { peer, psk, backup, bundle } }),
-    );
+    const request = { ...content, given, station, files: { peer, psk, backup, bundle } };
+    const summary = await withSession(given.text("reader"), async (session) => {
+      const piv = given.flag("openpgp") ? undefined : await openPiv(session);
+      if (piv !== undefined) return await writeTo(piv, request);
+      return await writeForOpenPgp(await openOpenPgp(session), request);
+    });
     sayIssued(given, summary, station.asked.shown);
   } finally {
     wipeKeys(keys);
+    content.pin?.fill(0);
   }
 }
 
@@ -120,6 +135,8 @@ export interface ProfileFiles {
   readonly psk: string | undefined;
   readonly backup?: string | undefined;
   readonly bundle?: string | undefined;
+  /** Takes the profile when the card has no room and nobody named another file. */
+  readonly beside?: string | undefined;
 }
 
 /** Writes one profile to one card, all or nothing. */
@@ -127,7 +144,7 @@ export async function writeTo(
   card: OpenedCard,
   request: Writing & { given: Given; station: Station; files: ProfileFiles },
 ): Promise<Summary> {
-  const { given, fields, keys, now, station, files } = request;
+  const { given, fields, keys, now, station, pin } = request;
   const { issuer, asked, split } = station;
   const { piv } = card;
   const sealSlot = readSlot(given, "seal-slot", 0x9d);
@@ -146,19 +163,34 @@ export async function writeTo(
   draftProfile(fields, { ...context, identity: NOBODYS_IDENTITY, recipients: asked.recipients });
   const password = await backupPassword(given);
   await beAdministrator(piv, given);
+  const why = await whyNoRoom(piv);
+  const { beside, ...named } = request.files;
+  const files = why === undefined ? named : { ...named, bundle: named.bundle ?? beside };
+  if (why !== undefined && files.bundle === undefined) throw noRoom(why);
   const sealedTo = await sealingKey(piv, {
     slot: sealSlot,
     known: former?.sealedTo,
     renew: given.flag("new-seal-key"),
   });
   const { identity } = keys;
+  const ownKey = identity.kind === "sealed"
+    ? undefined
+    : await onCardKey(piv, { slot: keySlot, renew: given.flag("new-key") });
+  const proof = split === undefined ? undefined : await withProof(piv, split);
+  await proveKeys(piv, [
+    claimOf(sealedTo),
+    ...(ownKey === undefined
+      ? []
+      : [{ slot: keySlot, algorithm: PIV_ALGORITHM.x25519, publicKey: ownKey }]),
+    ...(proof === undefined ? [] : [claimOf({ slot: proof.proofSlot, publicKey: proof.proofKey })]),
+  ], pin);
   const profile = draftProfile(fields, {
     ...context,
     recipients: [cardRecipient("card", { cardId: card.id, ...sealedTo }), ...asked.recipients],
     identity: identity.kind === "sealed" ? { kind: "sealed", publicKey: identity.publicKey } : {
       kind: "on-card",
       slot: keySlot,
-      publicKey: await onCardKey(piv, { slot: keySlot, renew: given.flag("new-key") }),
+      publicKey: ownKey?.toBase64() ?? "",
     },
   });
   const sealed = await sealProfile({
@@ -170,7 +202,7 @@ export async function writeTo(
     sealedTo,
     recovery: asked.recipients.flatMap((one) => "recipient" in one ? [one.recipient] : []),
     ...(password === undefined ? {} : { password }),
-    ...(split === undefined ? {} : { split: await withProof(piv, split) }),
+    ...(proof === undefined ? {} : { split: proof }),
   });
   password?.fill(0);
   const outputs: Output[] = [
@@ -178,7 +210,11 @@ export async function writeTo(
     ...outputsOf({ sealed, files, split }),
     ...await hubOutputs(profile, { keys, files }),
   ];
-  await putOnCard(card, { sealed, outputs });
+  if (why === undefined) await putOnCard(card, { sealed, outputs });
+  else {
+    await (await stage(outputs)).commit();
+    sayBeside(files.bundle ?? "", why);
+  }
   return summarize(profile, {
     issuer: issuer.publicKey,
     hub: split?.hub,
@@ -292,7 +328,8 @@ export async function formerHead(
   return undefined;
 }
 
-async function backupPassword(given: Given): Promise<Uint8Array | undefined> {
+/** The password of a second container, which the caller wipes. */
+export async function backupPassword(given: Given): Promise<Uint8Array | undefined> {
   const path = given.text("backup-password-file");
   if ((path === undefined) !== (given.text("backup-out") === undefined)) {
     throw new UsageError(

@@ -86,6 +86,16 @@ export async function describeKeys(
   return found;
 }
 
+/** Describes one slot; `undefined` when it has neither a key nor a certificate. */
+export async function describeKey(
+  card: DescribedCard,
+  slot: number,
+): Promise<KeyDescription | undefined> {
+  const own = await card.certificate(KEY_REFERENCE.attestation);
+  const issuer = own?.result === "ok" ? own.der : undefined;
+  return await describe(card, { slot, issuer, serial: await card.serial() });
+}
+
 async function describe(
   card: DescribedCard,
   request: {

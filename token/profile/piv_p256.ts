@@ -54,7 +54,7 @@ export function pivIdentity(card: AgreeingCard, cardKey: CardKey): FileKeyIdenti
 
 /** @throws {RangeError} when a key is no compressed P-256 point. */
 export function checkCardKey(publicKey: Uint8Array): void {
-  if (decompress(publicKey) === undefined) {
+  if (expandPoint(publicKey) === undefined) {
     throw new RangeError("Cannot seal: the card's key is no P-256 point");
   }
 }
@@ -67,7 +67,7 @@ export function wrapToCard(
   const pair = createECDH("prime256v1");
   pair.generateKeys();
   const ephemeral = new Uint8Array(pair.getPublicKey(null, "compressed"));
-  const shared = new Uint8Array(pair.computeSecret(decompress(to.publicKey) ?? to.publicKey));
+  const shared = new Uint8Array(pair.computeSecret(expandPoint(to.publicKey) ?? to.publicKey));
   const key = wrappingKey(shared, { ephemeral, ...to });
   const body = chacha20poly1305(key, NONCE).encrypt(secret);
   key.fill(0);
@@ -90,7 +90,7 @@ export async function unwrapStanzas(
   );
   for (const stanza of own.slice(0, MOST_TRIES)) {
     const ephemeral = unbase64(stanza.args[2] ?? "");
-    const peer = ephemeral && decompress(ephemeral);
+    const peer = ephemeral && expandPoint(ephemeral);
     if (ephemeral === undefined || peer === undefined || stanza.body.length !== bytes) {
       throw new StanzaError("Cannot open: the stanza for this card is malformed");
     }
@@ -122,7 +122,8 @@ export function compressPoint(point: Uint8Array): Uint8Array | undefined {
   }
 }
 
-function decompress(point: Uint8Array): Uint8Array | undefined {
+/** The compressed form (33 bytes) to 04 X Y; `undefined` when it is no point of the curve. */
+export function expandPoint(point: Uint8Array): Uint8Array | undefined {
   try {
     return point.length === 33 ? p256.Point.fromBytes(point).toBytes(false) : undefined;
   } catch {

@@ -37,6 +37,9 @@ const IdentitySchema = v.variant("kind", [
   }),
 ]);
 
+/** 33 bytes in base64url. */
+const compressedPoint = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{44}$/));
+
 /** Who can open the container, each by a name: what a station needs to seal it again. */
 export const RecipientSchema = v.variant("kind", [
   v.strictObject({
@@ -45,8 +48,13 @@ export const RecipientSchema = v.variant("kind", [
     cardId: word(64),
     /** Key reference of the card's P-256 key: 9D, or 82 to 95. */
     slot: v.pipe(v.number(), v.integer(), v.minValue(0x82), v.maxValue(0x9d)),
-    /** Compressed point, 33 bytes in base64url. */
-    publicKey: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{44}$/)),
+    publicKey: compressedPoint,
+    /** The P-256 key that proves the card to a hub; there where the profile is split. */
+    proof: v.optional(v.strictObject({
+      /** Key reference: 9A, or 82 to 95. */
+      slot: v.pipe(v.number(), v.integer(), v.minValue(0x82), v.maxValue(0x9e)),
+      publicKey: compressedPoint,
+    })),
   }),
   v.strictObject({
     /** An age identity, one that a password opens, or one that lies in a safe. */

@@ -7,6 +7,8 @@ import type { CardKey } from "./types.ts";
 /** A card that can open a profile. */
 export interface RecipientCard extends CardKey {
   readonly cardId: string;
+  /** The key that proves the card to a hub, where a profile is split. */
+  readonly proof?: CardKey;
 }
 
 /** What seals to a recipient. */
@@ -23,17 +25,29 @@ export function cardsOf(recipients: readonly ProfileRecipient[]): RecipientCard[
 
 /** A card as a profile lists it. */
 export function cardRecipient(name: string, card: RecipientCard): ProfileRecipient {
-  const { cardId, slot, publicKey } = card;
+  const { cardId, slot, publicKey, proof } = card;
   return {
     kind: "card",
     name,
     cardId,
-    slot,
-    publicKey: publicKey.toBase64({ alphabet: "base64url", omitPadding: true }),
+    ...written({ slot, publicKey }),
+    ...(proof === undefined ? {} : { proof: written(proof) }),
   };
 }
 
 function cardOf(recipient: Extract<ProfileRecipient, { kind: "card" }>): RecipientCard {
-  const { cardId, slot, publicKey } = recipient;
-  return { cardId, slot, publicKey: Uint8Array.fromBase64(publicKey, { alphabet: "base64url" }) };
+  const { cardId, proof } = recipient;
+  return {
+    cardId,
+    ...read(recipient),
+    ...(proof === undefined ? {} : { proof: read(proof) }),
+  };
+}
+
+function written({ slot, publicKey }: CardKey) {
+  return { slot, publicKey: publicKey.toBase64({ alphabet: "base64url", omitPadding: true }) };
+}
+
+function read({ slot, publicKey }: { slot: number; publicKey: string }): CardKey {
+  return { slot, publicKey: Uint8Array.fromBase64(publicKey, { alphabet: "base64url" }) };
 }

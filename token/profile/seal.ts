@@ -26,7 +26,7 @@ export interface SealOptions {
   readonly recovery?: readonly (FileKeyRecipient | string)[];
   /** A password for a second container: age allows no other recipient beside a password. */
   readonly password?: Uint8Array;
-  /** The card opens only together with a hub. */
+  /** Each card opens only together with a hub; other cards have a `proof` key then. */
   readonly split?: SplitOptions;
 }
 
@@ -45,8 +45,10 @@ export interface SealedProfile {
   readonly backup?: Uint8Array;
   /** The heads of the other cards, by card id. */
   readonly otherHeads: ReadonlyMap<string, Uint8Array>;
-  /** The hub's half, as a file for the hub. */
+  /** The hub's half for the profile's own card, as a file for the hub. */
   readonly hubShare?: Uint8Array;
+  /** The hub's halves for the other cards, by card id. */
+  readonly otherShares: ReadonlyMap<string, Uint8Array>;
 }
 
 /**
@@ -62,67 +64,105 @@ export async function sealProfile(
   checkOptions(options);
   const salt = new Uint8Array(randomBytes(FRAME_SALT));
   const plaintext = await encodeSettings(content, { issuer, salt });
-  const shareId = new Uint8Array(randomBytes(SHARE_ID_BYTES));
-  let hubShare: Uint8Array | undefined;
+  const cards = [
+    ...(sealedTo === undefined ? [] : [{ cardId: profile.cardId, ...sealedTo }]),
+    ...otherCards,
+  ].map((card) => new CardSeal(card, split));
   try {
-    const headFor = (card: { cardId: string; key: CardKey | undefined; split?: SplitHead }) =>
+    const headFor = (cardId: string, card?: CardSeal) =>
       signHead({
         profileId: profile.id,
-        cardId: card.cardId,
+        cardId,
         holder: profile.user.name,
         expiresAt: profile.expiresAt,
         generation: profile.generation,
         inner: sha256(plaintext),
-        ...(card.key === undefined ? {} : { sealedTo: card.key }),
-        ...(card.split === undefined ? {} : { split: card.split }),
+        ...card?.inHead(),
       }, issuer);
-    const head = await headFor({
-      cardId: profile.cardId,
-      key: sealedTo,
-      ...(split === undefined ? {} : { split: headOf(split, shareId) }),
-    });
+    const own = cards.find(({ cardId }) => cardId === profile.cardId);
+    const head = await headFor(profile.cardId, own);
+    const others = cards.filter((card) => card !== own);
     const otherHeads = new Map<string, Uint8Array>();
-    for (const { cardId, slot, publicKey } of otherCards) {
-      otherHeads.set(cardId, await headFor({ cardId, key: { slot, publicKey } }));
-    }
-    const own = sealedTo === undefined ? [] : [
-      split === undefined ? pivRecipient(sealedTo.publicKey) : splitRecipient(sealedTo.publicKey, {
-        id: shareId,
-        onHubShare: (share) => hubShare = share,
-      }),
-    ];
-    const recipients = [
-      ...own,
-      ...otherCards.map(({ publicKey }) => pivRecipient(publicKey)),
-      ...recovery,
-    ];
+    for (const card of others) otherHeads.set(card.cardId, await headFor(card.cardId, card));
+    const recipients = [...cards.map((card) => card.recipient()), ...recovery];
     const byPassword = password === undefined
       ? undefined
       : await sealContainer(plaintext, [passwordRecipient(password)]);
     const sealed = recipients.length === 0
       ? byPassword ?? new Uint8Array(0)
       : await sealContainer(plaintext, recipients);
+    const hubShare = await own?.record(profile, issuer);
+    const otherShares = new Map<string, Uint8Array>();
+    for (const card of others) {
+      const record = await card.record(profile, issuer);
+      if (record !== undefined) otherShares.set(card.cardId, record);
+    }
     return {
       head,
       sealed,
       otherHeads,
+      otherShares,
       ...(byPassword === undefined || recipients.length === 0 ? {} : { backup: byPassword }),
-      ...(split === undefined || hubShare === undefined ? {} : {
-        hubShare: await signShareRecord({
-          id: shareId,
-          profileId: profile.id,
-          cardId: profile.cardId,
-          generation: profile.generation,
-          expiresAt: profile.expiresAt,
-          clientId: profile.clientId,
-          proofKey: split.proofKey,
-          share: hubShare,
-        }, issuer),
-      }),
+      ...(hubShare === undefined ? {} : { hubShare }),
     };
   } finally {
     plaintext.fill(0);
-    hubShare?.fill(0);
+    for (const card of cards) card.wipe();
+  }
+}
+
+/**
+ * How one card opens the container. Where the profile is split, each card has a split of its own:
+ * two cards' halves, or a card's and another card's half at the hub, mean nothing together.
+ */
+class CardSeal {
+  readonly cardId: string;
+  readonly #key: CardKey;
+  readonly #split: (SplitHead & { proofKey: Uint8Array }) | undefined;
+  #hubShare: Uint8Array | undefined;
+
+  constructor({ cardId, slot, publicKey, proof }: RecipientCard, split: SplitOptions | undefined) {
+    this.cardId = cardId;
+    this.#key = { slot, publicKey };
+    if (split === undefined) return;
+    const { hub, hubKey } = split;
+    const id = new Uint8Array(randomBytes(SHARE_ID_BYTES));
+    const { slot: proofSlot, publicKey: proofKey } = proof ??
+      { slot: split.proofSlot, publicKey: split.proofKey };
+    this.#split = { id, hub, hubKey, proofSlot, proofKey };
+  }
+
+  inHead(): { sealedTo: CardKey; split?: SplitHead } {
+    if (this.#split === undefined) return { sealedTo: this.#key };
+    const { proofKey: _proofKey, ...split } = this.#split;
+    return { sealedTo: this.#key, split };
+  }
+
+  recipient(): FileKeyRecipient {
+    const { publicKey } = this.#key;
+    if (this.#split === undefined) return pivRecipient(publicKey);
+    const { id } = this.#split;
+    return splitRecipient(publicKey, { id, onHubShare: (share) => this.#hubShare = share });
+  }
+
+  /** The hub's half, once the container is sealed. */
+  async record(profile: Profile, issuer: IssuerSigner): Promise<Uint8Array | undefined> {
+    if (this.#split === undefined || this.#hubShare === undefined) return undefined;
+    const { id, proofKey } = this.#split;
+    return await signShareRecord({
+      id,
+      profileId: profile.id,
+      cardId: this.cardId,
+      generation: profile.generation,
+      expiresAt: profile.expiresAt,
+      clientId: profile.clientId,
+      proofKey,
+      share: this.#hubShare,
+    }, issuer);
+  }
+
+  wipe(): void {
+    this.#hubShare?.fill(0);
   }
 }
 
@@ -131,15 +171,15 @@ function checkOptions(options: SealOptions): void {
   if (sealedTo === undefined && recovery.length === 0 && password === undefined) {
     throw new RangeError("Cannot seal the profile: nobody could open it; name a recipient");
   }
-  if (split !== undefined && (sealedTo === undefined || otherCards.length > 0)) {
-    throw new RangeError("Cannot split the profile: it takes exactly one card's key");
+  if (split !== undefined && sealedTo === undefined) {
+    throw new RangeError("Cannot split the profile: it takes a card's key");
+  }
+  if (split !== undefined && otherCards.some(({ proof }) => proof === undefined)) {
+    throw new RangeError(
+      "Cannot split the profile: another card has no key that proves it to the hub",
+    );
   }
   if (otherCards.length > MOST_OTHER_CARDS) {
     throw new RangeError(`Cannot seal the profile to more than ${MOST_OTHER_CARDS} other cards`);
   }
-}
-
-function headOf(split: SplitOptions, id: Uint8Array): SplitHead {
-  const { hub, hubKey, proofSlot } = split;
-  return { id, hub, hubKey, proofSlot };
 }

@@ -64,6 +64,13 @@ const ROWS: readonly Row[] = [
     says: /^balance: +6500 /m,
   },
   {
+    shows: "limits: what isn't named stays",
+    run: `purse limits --most-debit 1400 --issuer issuer; ` +
+      `apdu ${SELECT} ${DEBIT.replace(":01:6B", ":03:6B")}; ` +
+      "purse limits --most-debit 20000 --issuer issuer",
+    says: [/^limits: +balance 50000, debit 1400$/m, /SW1=0x94, SW2=0x02/, /debit 20000$/m],
+  },
+  {
     shows: "opensc-tool: above the limit, not without the PIN",
     run: `apdu ${SELECT} ${DEBIT.replace("05:DC", "0F:A0").replace(":01:6B", ":02:6B")}`,
     says: /SW1=0x69, SW2=0x82/,
@@ -130,6 +137,18 @@ END
       card = await startSoftcard(machine, { state: `${lab.dir}/card`, log: "null" });
       assert.match(await tools.must("./purse show"), /^balance: +5900 /m);
     }
+  });
+
+  await t.step("closed: what was left comes back once, and nothing is paid any more", async () => {
+    const closing = "./purse close --issuer issuer";
+    assert.match(await tools.must(closing), /is closed: 5900 went back .* has 17900 /);
+    assert.match(await tools.must(closing), /was closed before: 5900 .* has 17900 /);
+    const after = await tools.must(`
+      ./purse show; ./purse accounts --issuer issuer; apdu ${SELECT} ${
+      DEBIT.replace(":01:6B", ":0F:6B")
+    }
+      ! ./purse top-up 1 --issuer issuer`);
+    assert.match(after, /\(closed\)[^]*17900 \(currency 392\), closed[^]*SW1=0x94, SW2=0x06/);
   });
 
   await card.stop();

@@ -58,11 +58,19 @@ export class MerchantBackOffice {
   }
 }
 
+/** What a merchant has to get in one currency, and by how many receipts. */
+export interface Owed {
+  readonly party: Uint8Array;
+  readonly currency: number;
+  readonly receipts: number;
+  readonly amount: number;
+}
+
 /** The issuer's settlement: what it owes to merchants, and to holders of purses that were closed. */
 export class Settlement {
   readonly #masters: MasterKeys;
   readonly #seen: SeenReceipts;
-  readonly #owed = new Map<string, number>();
+  readonly #owed = new Map<string, Owed>();
   #paidOut = 0;
 
   constructor(masters: MasterKeys, { seen = new Map() }: { seen?: SeenReceipts } = {}) {
@@ -70,9 +78,14 @@ export class Settlement {
     this.#seen = seen;
   }
 
-  /** What a merchant has to get. */
-  owedTo(party: Uint8Array): number {
-    return this.#owed.get(party.toHex()) ?? 0;
+  /** What a merchant has to get, in one currency. */
+  owedTo(party: Uint8Array, currency: number): number {
+    return this.#owed.get(`${party.toHex()} ${currency}`)?.amount ?? 0;
+  }
+
+  /** What all of them have to get. */
+  get owed(): readonly Owed[] {
+    return [...this.#owed.values()];
   }
 
   /** What holders have to get from purses that were closed. */
@@ -88,8 +101,11 @@ export class Settlement {
     const verdict = take(this.#seen, receipt);
     if (verdict !== "accepted") return verdict;
     if (receipt.kind === RECEIPT_KIND.debit) {
-      const party = receipt.party.toHex();
-      this.#owed.set(party, (this.#owed.get(party) ?? 0) + receipt.amount);
+      const { party, currency } = receipt;
+      const name = `${party.toHex()} ${currency}`;
+      const { receipts, amount } = this.#owed.get(name) ?? { receipts: 0, amount: 0 };
+      const sum = { receipts: receipts + 1, amount: amount + receipt.amount };
+      this.#owed.set(name, { party, currency, ...sum });
     } else if (receipt.kind === RECEIPT_KIND.closing) this.#paidOut += receipt.amount;
     return verdict;
   }

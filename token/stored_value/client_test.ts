@@ -56,7 +56,7 @@ Deno.test("top up, pay, and the receipts are worth their money once", async () =
   assert.equal(office.accept(receipt), "duplicate");
   assert.equal(settlement.accept(receipt), "accepted");
   assert.equal(settlement.accept(receipt), "duplicate");
-  assert.deepEqual([office.turnover, settlement.owedTo(partyId("A"))], [1_200, 1_200]);
+  assert.deepEqual([office.turnover, settlement.owedTo(partyId("A"), YEN)], [1_200, 1_200]);
   assert.equal(backOffice(settlement, "B").accept(receipt), "forged", "another merchant's");
 });
 

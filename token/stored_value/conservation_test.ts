@@ -173,7 +173,10 @@ class World {
     const { purse } = this.#card.state;
     assert.ok(purse);
     const turnover = this.#offices.reduce((sum, office) => sum + office.turnover, 0);
-    const owed = MERCHANTS.reduce((sum, one) => sum + this.#settlement.owedTo(partyId(one)), 0);
+    const owed = MERCHANTS.reduce(
+      (sum, one) => sum + this.#settlement.owedTo(partyId(one), YEN),
+      0,
+    );
     assert.equal(owed, turnover, "the issuer owes what the merchants have receipts for");
     const paidOut = this.#settlement.owedToHolders;
     assert.equal(turnover + paidOut, purse.debited);

@@ -70,6 +70,8 @@ const ACCOUNT = v.object({
   credits: AMOUNT,
   pending: v.exactOptional(v.object({ amount: AMOUNT, credits: AMOUNT })),
   isClosed: v.boolean(),
+  mostBalance: v.exactOptional(AMOUNT),
+  refund: v.exactOptional(v.object({ transaction: AMOUNT, amount: AMOUNT })),
 });
 const FILE = v.object({
   form: v.literal(FORM),

@@ -4,7 +4,14 @@
  * every one that did not. No I/O. @core
  */
 import { askMac, cardKeys, doneMac, grantMac, isMac, type MasterKeys, wipeKeys } from "./keys.ts";
-import { type Ask, type AskedQuestion, decodeOrder, PURPOSE, type Purpose } from "./wire.ts";
+import {
+  type Ask,
+  type AskedQuestion,
+  decodeOrder,
+  LARGEST_AMOUNT,
+  PURPOSE,
+  type Purpose,
+} from "./wire.ts";
 
 /** What the issuer remembers of one card; plain data, to be stored with the account. */
 export interface CardAccount {
@@ -18,6 +25,10 @@ export interface CardAccount {
   /** A consent whose arrival isn't known yet: its amount has left the funds. */
   readonly pending?: { readonly amount: number; readonly credits: number };
   readonly isClosed: boolean;
+  /** The balance limit that the card was given; absent where the issuer doesn't know it. */
+  readonly mostBalance?: number;
+  /** What came back to the funds when the purse was closed, by the card's last receipt. */
+  readonly refund?: { readonly transaction: number; readonly amount: number };
 }
 
 /** Why there is no consent. */
@@ -27,6 +38,7 @@ export type GrantRefusal =
   | "stale"
   | "other-currency"
   | "insufficient-funds"
+  | "over-limit"
   | "malformed"
   | "closed"
   | "not-allowed";
@@ -37,7 +49,9 @@ export type GrantResult =
   | { readonly outcome: "refused"; readonly reason: GrantRefusal; readonly account?: CardAccount };
 
 /** A new card's account. */
-export function newAccount(options: { currency: number; funds: number }): CardAccount {
+export function newAccount(
+  options: { currency: number; funds: number; mostBalance?: number },
+): CardAccount {
   return { ...options, transaction: 0, credits: 0, isClosed: false };
 }
 
@@ -54,6 +68,8 @@ export function decide(
     account: CardAccount | undefined;
     /** Whether the issuer is willing, for what is no credit: at its own counter, to this holder. */
     isAllowed?: (purpose: Purpose) => boolean;
+    /** The largest credit that is granted here at once. */
+    mostCredit?: number;
   },
 ): GrantResult {
   const { purpose, payload, ask } = question;
@@ -79,6 +95,10 @@ export function decide(
     if (order === undefined || order.amount === 0) return refused("malformed", account);
     if (order.currency !== account.currency) return refused("other-currency", account);
     if (order.amount > account.funds) return refused("insufficient-funds", account);
+    const mostBalance = account.mostBalance ?? LARGEST_AMOUNT;
+    const isOverLimit = order.amount > (known.mostCredit ?? LARGEST_AMOUNT) ||
+      ask.balance + order.amount > mostBalance;
+    if (isOverLimit) return refused("over-limit", account);
     const pending = { amount: order.amount, credits: ask.credits };
     return granted({ ...account, funds: account.funds - order.amount, pending });
   } finally {
@@ -88,6 +108,19 @@ export function decide(
   function granted(account: CardAccount): GrantResult {
     return { outcome: "granted", mac: grantMac(keys.load, { purpose, payload, ask }), account };
   }
+}
+
+/**
+ * The account of a purse that was closed, with what was left on it; the receipt was checked before.
+ * The same receipt again changes nothing.
+ */
+export function refund(
+  account: CardAccount,
+  { transaction, amount }: { transaction: number; amount: number },
+): CardAccount {
+  if (account.refund !== undefined) return account;
+  const funds = account.funds + amount;
+  return { ...account, funds, isClosed: true, refund: { transaction, amount } };
 }
 
 /** Whether a card's word that something was done is genuine. */

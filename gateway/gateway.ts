@@ -214,6 +214,10 @@ export class Gateway implements GatewayView {
     return this.#session.submitPin(sealed, from);
   }
 
+  giveUpPin(from: string): boolean {
+    return this.#session.giveUpPin(from);
+  }
+
   subscribe(listener: (event: GatewayEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -52,6 +52,7 @@ export class Sticks {
       name,
       card: stick === undefined ? "absent" : "present",
       counter,
+      token: "stick",
     }));
   }
 

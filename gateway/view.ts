@@ -4,7 +4,12 @@
  */
 
 /** Where the card session stands. Times are Unix milliseconds. */
-export type SessionPhase =
+export type SessionPhase = PhaseDetail & {
+  /** What the phase is about; left out: a card. "either": cards and sticks are waited for. */
+  readonly token?: "stick" | "either";
+};
+
+type PhaseDetail =
   | { readonly phase: "no-reader" }
   | { readonly phase: "no-card" }
   | { readonly phase: "reading" }
@@ -15,6 +20,17 @@ export type SessionPhase =
     readonly triesLeft: number;
     /** Set after a wrong PIN, so that the page can say so. */
     readonly wrong: boolean;
+  }
+  /** A PIN was entered while a terminal has the shared card; it is tried as soon as that ends. */
+  | {
+    readonly phase: "suspended";
+    readonly holder: string;
+    /** The terminal that has the card, as people know it. */
+    readonly busy: string;
+    /** When the card is back at the latest. */
+    readonly until: number;
+    /** The address of the terminal at which the PIN was entered. */
+    readonly from: string;
   }
   | { readonly phase: "unlocking"; readonly holder: string }
   | { readonly phase: "blocked"; readonly holder: string }
@@ -64,7 +80,12 @@ export type PinOutcome =
   | { readonly outcome: "up" }
   | { readonly outcome: "wrong-pin"; readonly triesLeft: number }
   | { readonly outcome: "blocked" }
+  /** Another PIN of this terminal waits or is tried, or too many wait. */
   | { readonly outcome: "busy" }
+  /** It waited, only one try was left when its turn came, and its holder couldn't know. */
+  | { readonly outcome: "not-tried"; readonly triesLeft: number }
+  /** Its terminal gave up waiting. */
+  | { readonly outcome: "given-up" }
   | { readonly outcome: "not-asked" }
   | { readonly outcome: "stale" }
   | { readonly outcome: "refused"; readonly fault: ProfileFault }
@@ -115,7 +136,6 @@ export type LeaseEndReason =
   | "hard-limit"
   | "waited-too-long"
   | "revoked"
-  | "holder"
   | "not-shared"
   | "too-many-of-one"
   | "too-many"
@@ -255,7 +275,10 @@ export interface GatewayView {
   session(): SessionPhase;
   /** Undefined unless a PIN is asked for now. */
   pinTarget(): PinTarget | undefined;
+  /** One at a time is tried: an answer may take until a terminal has given the card back. */
   submitPin(sealed: SealedPin, from: string): Promise<PinOutcome>;
+  /** Takes back a PIN that waits; false when none of this terminal does. */
+  giveUpPin(from: string): boolean;
   /** Events as they happen (sessions and journal at once, status once a second). Returns its end. */
   subscribe(listener: (event: GatewayEvent) => void): () => void;
   /** Newest first, `before` an id to page on, at most 200 entries. */

@@ -82,6 +82,7 @@ export class Engine {
       case "lease-pin":
       case "terminal-leave":
       case "lease-revoke":
+      case "pin-drop":
         return this.#do(() => this.#lending?.hear(message) ?? Promise.resolve());
       case "end":
         return this.#do(() => this.#end());
@@ -125,6 +126,7 @@ export class Engine {
     if ("ready" in look && start.share !== undefined) {
       this.#lending = new Lending({
         ...{ engine: this.#id, share: start.share, card: this.#card, ready: look.ready },
+        triesLeft: look.report.triesLeft,
         secrets: this.#secrets,
         say: (message) => void this.#say(message),
         notice: (message) => this.#notice(message),
@@ -167,16 +169,21 @@ export class Engine {
     const token = stick ?? ready;
     if (!start || !token || !opener || this.#unlocking) return;
     this.#unlocking = true;
+    // First: a terminal's lease ends and what it leaves is put in order; the PIN waits sealed.
+    const why = await this.#lending?.takeBack();
+    if (why !== undefined) {
+      this.#unlocking = false;
+      return await this.#say({ type: "unlock-failed", why });
+    }
     const pin = await opener.open({
       enc: bytes(message.enc),
       ciphertext: bytes(message.ciphertext),
     });
     if (pin === undefined) {
       this.#unlocking = false;
+      this.#lending?.giveOn();
       return await this.#say({ type: "unlock-failed", why: { failure: "not-sealed-to-me" } });
     }
-    // First: what a lease leaves behind is put in order without a PIN that nobody verified yet.
-    await this.#lending?.takeBack();
     this.#secrets.keepPin(pin);
     const unlocked = "found" in token
       ? await unlockStick(token, this.#secrets)
@@ -184,8 +191,9 @@ export class Engine {
     if (unlocked.result === "failed") {
       this.#secrets.forgetPin();
       this.#unlocking = false;
-      this.#lending?.giveOn();
-      return await this.#say({ type: "unlock-failed", why: unlocked.why });
+      const { why } = unlocked;
+      this.#lending?.giveOn(why.failure === "wrong-pin" ? why.triesLeft : undefined);
+      return await this.#say({ type: "unlock-failed", why });
     }
     const uplink = this.#uplink = await Uplink.open({
       unlocked,

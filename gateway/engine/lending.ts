@@ -12,6 +12,7 @@ import { makeReaderKey, serveReaders } from "./reader_server.ts";
 import type { EngineSecrets } from "./secrets.ts";
 import { type Exchanged, type LeaseReport, type LeaseTerminal, Sharing } from "./sharing.ts";
 import type { ShareStart } from "./share_messages.ts";
+import type { UnlockFailure } from "../session/events.ts";
 import type { Unlocked } from "./unlock.ts";
 
 type ShareMessage = Extract<ToEngine, {
@@ -23,7 +24,8 @@ type ShareMessage = Extract<ToEngine, {
     | "lease-command"
     | "lease-pin"
     | "terminal-leave"
-    | "lease-revoke";
+    | "lease-revoke"
+    | "pin-drop";
 }>;
 
 const VERIFY = PIV_INS.verify;
@@ -37,6 +39,8 @@ export interface LendingParts {
   readonly share: ShareStart;
   readonly card: CardSession;
   readonly ready: ReadyCard;
+  /** Of the PIN, as people were told. */
+  readonly triesLeft: number;
   readonly secrets: EngineSecrets;
   readonly say: (message: FromEngine) => void;
   readonly notice: (message: string) => void;
@@ -56,9 +60,12 @@ export class Lending {
   #nextLink = 1;
   #needsCard = false;
   #isServing = false;
+  #isUnlocked = false;
+  #triesLeft: number;
 
   constructor(parts: LendingParts) {
     this.#parts = parts;
+    this.#triesLeft = parts.triesLeft;
     this.#opener = makePinOpener(this.#pinName);
     const { card, share } = parts;
     this.#key = share.reader === undefined ? undefined : makeReaderKey();
@@ -87,13 +94,31 @@ export class Lending {
     await this.#serve();
   }
 
-  /** Ends the lease in force and keeps the card for its session, until `giveOn` or `unlocked`. */
-  async takeBack(): Promise<void> {
-    await this.#sharing.ownWanted();
-    if (this.#parts.share.beforeUnlock) await this.#parts.ready.card.client.select();
+  /**
+   * Waits for the lease in force to end, and keeps the card for a PIN until `giveOn` or `unlocked`.
+   * A failure: the PIN isn't to be tried, and the card not kept.
+   */
+  async takeBack(): Promise<UnlockFailure | undefined> {
+    const { share, ready: { card: { client } }, say } = this.#parts;
+    const triesSeen = this.#triesLeft;
+    const own = this.#sharing.ownWanted();
+    const { holder } = this.#sharing.situation();
+    const leftMs = Math.max(0, Math.ceil((holder?.hardAt ?? 0) - performance.now()));
+    if (holder !== undefined) say({ type: "pin-waits", label: holder.label, leftMs });
+    if (await own === "given-up") return { failure: "given-up" };
+    if (holder !== undefined) say({ type: "pin-begins" });
+    const triesLeft = this.#triesLeft;
+    if (triesLeft <= 1 && triesLeft < triesSeen) {
+      this.giveOn();
+      return { failure: "last-try", triesLeft };
+    }
+    if (share.beforeUnlock) await client.select();
+    return undefined;
   }
 
-  giveOn(): void {
+  /** The PIN that had the card did not open it; `triesLeft` if it cost one. */
+  giveOn(triesLeft = this.#triesLeft): void {
+    this.#triesLeft = triesLeft;
     this.#sharing.ownDone();
   }
 
@@ -102,6 +127,7 @@ export class Lending {
     const { identity } = profile;
     const isOnCard = identity.kind === "on-card";
     this.#needsCard = isOnCard;
+    this.#isUnlocked = true;
     const protectedKeys = [...keysOf(this.#parts.ready), ...(isOnCard ? [identity.slot] : [])];
     this.#sharing.open(isOnCard ? "handshakes" : "none", { protectedKeys });
     this.#sharing.ownDone();
@@ -136,6 +162,10 @@ export class Lending {
         return this.#sharing.terminalLeaves(message.terminal);
       case "lease-revoke":
         return this.#sharing.revoke();
+      case "pin-drop":
+        // One that is being tried already is not taken out of the card.
+        if (!this.#sharing.isOwn) this.#sharing.ownDone();
+        return;
       default:
         return assertNever(message);
     }
@@ -199,6 +229,7 @@ export class Lending {
   async #restore(wrongPins: number): Promise<void> {
     const { ready: { card: { client } }, secrets, notice, say, share } = this.#parts;
     await client.select();
+    if (!this.#isUnlocked) return await this.#tellTries();
     if (!this.#needsCard && wrongPins === 0) return;
     if (share.pin === "ask" && this.#needsCard) {
       secrets.forgetPin();
@@ -211,6 +242,14 @@ export class Lending {
     secrets.forgetPin();
     notice("Cannot go on with the card after a lease: it refuses the holder's PIN");
     if (this.#needsCard) say({ type: "pin-wanted", why: "the card refuses the PIN" });
+  }
+
+  /** No PIN of the holder's gives tries back yet: what terminals left is what there is. */
+  async #tellTries(): Promise<void> {
+    const status = await this.#parts.ready.card.client.pinStatus();
+    if (status.state === "verified") return;
+    this.#triesLeft = status.state === "blocked" ? 0 : status.triesLeft;
+    this.#parts.say({ type: "tries", triesLeft: this.#triesLeft });
   }
 
   async #serve(): Promise<void> {

@@ -103,6 +103,8 @@ export const FromEngineSchema = v.variant("type", [
       v.strictObject({ failure: v.literal("wrong-pin"), triesLeft: count }),
       v.strictObject({ failure: v.literal("blocked") }),
       v.strictObject({ failure: v.literal("not-sealed-to-me") }),
+      v.strictObject({ failure: v.literal("given-up") }),
+      v.strictObject({ failure: v.literal("last-try"), triesLeft: count }),
       v.strictObject({ failure: v.literal("refused"), fault }),
       v.strictObject({ failure: v.literal("failed"), reason: text(512) }),
     ]),

@@ -17,7 +17,7 @@ const way = v.picklist(["reader", "program"] as const);
 const refusal = v.picklist(["not-shared", "too-many-of-one", "too-many"] as const);
 const reason = v.picklist([
   ...["released", "gave-up", "idle", "hard-limit", "waited-too-long"] as const,
-  ...["revoked", "holder", "not-shared"] as const,
+  ...["revoked", "not-shared"] as const,
 ]);
 const terminal = v.strictObject({ key: text(64), label: text(128) });
 
@@ -67,6 +67,8 @@ export const ToEngineShareSchemas = [
   /** Everything that this terminal holds or waits for, by whatever way. */
   v.strictObject({ type: v.literal("terminal-leave"), terminal: text(64) }),
   v.strictObject({ type: v.literal("lease-revoke") }),
+  /** The holder's PIN that waits for the card isn't wanted any more. */
+  v.strictObject({ type: v.literal("pin-drop") }),
 ] as const;
 
 const person = v.strictObject({
@@ -132,6 +134,11 @@ export const FromEngineShareSchemas = [
     waitingInAll: count,
   }),
   v.strictObject({ type: v.literal("reader-refused"), address: text(64), why: text(128) }),
+  /** The holder's PIN waits for a terminal's lease to end; `pin-begins` when it is tried. */
+  v.strictObject({ type: v.literal("pin-waits"), label: text(128), leftMs: count }),
+  v.strictObject({ type: v.literal("pin-begins") }),
+  /** What terminals left of the tries of a card that nobody unlocked yet. */
+  v.strictObject({ type: v.literal("tries"), triesLeft: count }),
   /** The session's own PIN state could not be brought back: its holder is asked again. */
   v.strictObject({ type: v.literal("pin-wanted"), why: text(128) }),
 ] as const;

@@ -11,6 +11,8 @@ export interface ReaderState {
   readonly card: "absent" | "present" | "mute";
   /** Grows with every insertion and removal that the PC/SC service saw. */
   readonly counter: number;
+  /** What it takes; left out: cards. */
+  readonly token?: "stick";
 }
 
 /** What an engine found on the card before any PIN. */
@@ -30,6 +32,10 @@ export type UnlockFailure =
   | { readonly failure: "wrong-pin"; readonly triesLeft: number }
   | { readonly failure: "blocked" }
   | { readonly failure: "not-sealed-to-me" }
+  /** It waited for the card, and its terminal gave up. */
+  | { readonly failure: "given-up" }
+  /** It waited for the card, and meanwhile a terminal left only one try. */
+  | { readonly failure: "last-try"; readonly triesLeft: number }
   | { readonly failure: "refused"; readonly fault: ProfileFault }
   | { readonly failure: "failed"; readonly reason: string };
 
@@ -43,6 +49,16 @@ export type SessionEvent =
   }
   | { readonly type: "engine-card"; readonly run: EngineRun; readonly report: CardReport }
   | { readonly type: "engine-unlock-failed"; readonly run: EngineRun; readonly why: UnlockFailure }
+  /** A terminal has the card, for so long at most; the PIN is tried when it is back. */
+  | {
+    readonly type: "engine-pin-waits";
+    readonly run: EngineRun;
+    readonly label: string;
+    readonly leftMs: number;
+  }
+  | { readonly type: "engine-pin-begins"; readonly run: EngineRun }
+  /** What terminals left of the PIN's tries. */
+  | { readonly type: "engine-tries"; readonly run: EngineRun; readonly triesLeft: number }
   | { readonly type: "engine-grant"; readonly run: EngineRun; readonly grant: Grant }
   /** The engine saw the card go; it wipes its keys and ends by itself. */
   | { readonly type: "engine-card-gone"; readonly run: EngineRun }
@@ -55,6 +71,8 @@ export type SessionEvent =
     readonly from: string;
     readonly sealed: SealedPin;
   }
+  /** Its terminal no longer waits. */
+  | { readonly type: "pin-given-up"; readonly from: string }
   /** The issuer took the profile of this engine's card back. */
   | { readonly type: "revoked"; readonly run: EngineRun; readonly reason: string }
   | { readonly type: "lock"; readonly by: string }
@@ -67,6 +85,8 @@ export type SessionCommand =
   | { readonly type: "end-engine"; readonly run: EngineRun }
   | { readonly type: "kill-engine"; readonly run: EngineRun }
   | { readonly type: "relay-pin"; readonly run: EngineRun; readonly sealed: SealedPin }
+  /** Ask the engine to forget the PIN that waits for the card. */
+  | { readonly type: "drop-pin"; readonly run: EngineRun }
   | { readonly type: "answer-pin"; readonly ticket: number; readonly outcome: PinOutcome }
   | { readonly type: "apply-grant"; readonly run: EngineRun; readonly grant: Grant }
   | { readonly type: "revoke-grant" }

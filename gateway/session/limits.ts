@@ -6,6 +6,8 @@ export const ENGINE_END_MS = 50;
 export const CARD_REPORT_MS = 20_000;
 /** From a PIN to its result; covers the engine's own bounds on each step. */
 export const UNLOCK_MS = 20_000;
+/** PINs that may wait while another one is tried. */
+export const PINS_WAITING = 8;
 /** From a grant to its being in force. */
 export const GRANT_MS = 10_000;
 /** How long a reader may still report a card that the engine saw leave. */

@@ -1,10 +1,11 @@
 /**
  * The card session: readers, engines and PINs in; engines started and ended, grants applied and
- * revoked, and the phase that people see, out. It runs at most one engine at a time, relays a PIN
- * at most once, and never leaves a grant in force without the engine that earned it. @core
+ * revoked, and the phase that people see, out. It runs at most one engine at a time, tries one PIN
+ * at a time and each at most once, and never leaves a grant in force without the engine that earned
+ * it. @core
  */
 import { assertNever } from "../../os/assert_never.ts";
-import type { PinTarget, SessionPhase } from "../view.ts";
+import type { PinOutcome, PinTarget, SessionPhase } from "../view.ts";
 import type {
   CardReport,
   EngineRun,
@@ -15,12 +16,14 @@ import type {
 } from "./events.ts";
 import type { Grant } from "./grant.ts";
 import * as limits from "./limits.ts";
-import { type AfterEnd, boundOf, expiryOf, phaseOf, type Stage } from "./stage.ts";
+import { isUnseenLast, PinLine, type WaitingPin } from "./pin_line.ts";
+import { type AfterEnd, type Asked, boundOf, expiryOf, phaseOf, type Stage } from "./stage.ts";
 
 /** A card in a reader, told apart from the same card put in again. */
 interface Insertion {
   readonly reader: string;
   readonly counter: number;
+  readonly token?: "stick";
 }
 
 export class SessionCore {
@@ -28,6 +31,8 @@ export class SessionCore {
   #readersKnown = false;
   #insertion: Insertion | undefined;
   #stage: Stage = { at: "idle" };
+  /** Those behind the PIN that is tried; empty unless one is. */
+  readonly #line = new PinLine();
   #run = 0;
   #target: PinTarget | undefined;
   #shown: SessionPhase = { phase: "no-reader" };
@@ -44,6 +49,12 @@ export class SessionCore {
   /** Where a PIN may be sealed to now. */
   get pinTarget(): PinTarget | undefined {
     return this.#stage.at === "asked" ? this.#target : undefined;
+  }
+
+  /** Whether a PIN of this terminal waits for the card, or for another PIN. */
+  hasWaitingPin(from: string): boolean {
+    const stage = this.#stage;
+    return this.#line.has(from) || stage.at === "suspended" && stage.pin.from === from;
   }
 
   /** When the next `tick` is needed, in the milliseconds of `now`. */
@@ -77,6 +88,15 @@ export class SessionCore {
       case "engine-unlock-failed":
         this.#onUnlockFailed(event.why, now);
         break;
+      case "engine-pin-waits":
+        this.#onPinWaits(event, now);
+        break;
+      case "engine-pin-begins":
+        this.#onPinBegins(now);
+        break;
+      case "engine-tries":
+        this.#onTries(event.triesLeft, now);
+        break;
       case "engine-grant":
         this.#onGrant(event.grant, now);
         break;
@@ -94,6 +114,9 @@ export class SessionCore {
         break;
       case "pin":
         this.#onPin(event, now);
+        break;
+      case "pin-given-up":
+        this.#onGivenUp(event.from);
         break;
       case "revoked":
         this.#onRevoked(event.reason, now);
@@ -149,7 +172,8 @@ export class SessionCore {
       : this.#readers.find((one) => one.name === this.#insertion?.reader);
     if (reader === undefined) return;
     if (this.#insertion === undefined) {
-      this.#insertion = { reader: reader.name, counter: reader.counter };
+      const { name, counter, token } = reader;
+      this.#insertion = { reader: name, counter, ...(token === undefined ? {} : { token }) };
       this.#crashes = [];
       this.#journal("info", "card-inserted", { reader: reader.name });
     }
@@ -184,61 +208,108 @@ export class SessionCore {
 
   #onPin(event: Extract<SessionEvent, { type: "pin" }>, now: number): void {
     const stage = this.#stage;
-    const { ticket } = event;
-    if (stage.at === "unlocking" || stage.at === "applying") {
-      this.#out.push({ type: "answer-pin", ticket, outcome: { outcome: "busy" } });
-    } else if (stage.at !== "asked") {
-      this.#out.push({ type: "answer-pin", ticket, outcome: { outcome: "not-asked" } });
-    } else if (event.sealed.engine !== this.#target?.engine) {
-      this.#out.push({ type: "answer-pin", ticket, outcome: { outcome: "stale" } });
-    } else {
-      const by = now + limits.UNLOCK_MS;
-      this.#stage = { at: "unlocking", report: stage.report, pin: { ticket }, by };
-      this.#journal("info", "pin-entered", { holder: stage.report.holder, terminal: event.from });
-      this.#out.push({ type: "relay-pin", run: this.#current(), sealed: event.sealed });
+    const { ticket, from, sealed } = event;
+    const isRunning = stage.at === "unlocking" || stage.at === "suspended" ||
+      stage.at === "applying";
+    if (!isRunning && stage.at !== "asked") return this.#answer(ticket, { outcome: "not-asked" });
+    if (sealed.engine !== this.#target?.engine) return this.#answer(ticket, { outcome: "stale" });
+    const triesSeen = stage.at === "applying" ? 0 : stage.report.triesLeft;
+    const pin = { ticket, from, sealed, triesSeen };
+    if (stage.at === "asked") return this.#try(pin, stage.report, now);
+    if (stage.pin.from === from || !this.#line.add(pin)) this.#answer(ticket, { outcome: "busy" });
+  }
+
+  #try({ ticket, from, sealed }: WaitingPin, report: Asked, now: number): void {
+    this.#stage = { at: "unlocking", report, pin: { ticket, from }, by: now + limits.UNLOCK_MS };
+    this.#journal("info", "pin-entered", { holder: report.holder, terminal: from });
+    this.#out.push({ type: "relay-pin", run: this.#current(), sealed });
+  }
+
+  /** The card waits for a PIN again; the next in line is tried, unless that might block the card. */
+  #askAgain(report: Asked, { wrong, now }: { wrong: boolean; now: number }): void {
+    this.#stage = { at: "asked", report, wrong };
+    const { triesLeft } = report;
+    for (let next = this.#line.shift(); next !== undefined; next = this.#line.shift()) {
+      if (!isUnseenLast(next, triesLeft)) return this.#try(next, report, now);
+      this.#answer(next.ticket, { outcome: "not-tried", triesLeft });
     }
+  }
+
+  #onPinWaits({ label, leftMs }: { label: string; leftMs: number }, now: number): void {
+    const stage = this.#stage;
+    if (stage.at !== "unlocking") return;
+    const { report, pin } = stage;
+    this.#stage = {
+      ...{ at: "suspended", report, pin, busy: label, until: this.#date + leftMs },
+      by: now + leftMs + limits.UNLOCK_MS,
+    };
+    this.#journal("info", "pin-waits", { holder: report.holder, terminal: label });
+  }
+
+  #onPinBegins(now: number): void {
+    const stage = this.#stage;
+    if (stage.at !== "suspended") return;
+    const { report, pin } = stage;
+    this.#stage = { at: "unlocking", report, pin, by: now + limits.UNLOCK_MS };
+  }
+
+  #onTries(triesLeft: number, now: number): void {
+    const stage = this.#stage;
+    if (stage.at !== "asked" && stage.at !== "suspended") return;
+    if (triesLeft === stage.report.triesLeft) return;
+    const report = { ...stage.report, triesLeft };
+    if (triesLeft === 0) return this.#block(report.holder, now);
+    this.#stage = stage.at === "asked" ? { ...stage, report, wrong: false } : { ...stage, report };
+  }
+
+  #onGivenUp(from: string): void {
+    const stage = this.#stage;
+    const waiting = this.#line.remove(from);
+    if (waiting !== undefined) return this.#answer(waiting.ticket, { outcome: "given-up" });
+    if (stage.at !== "suspended" || stage.pin.from !== from) return;
+    this.#out.push({ type: "drop-pin", run: this.#current() });
   }
 
   #onUnlockFailed(why: UnlockFailure, now: number): void {
     const stage = this.#stage;
-    if (stage.at !== "unlocking") return;
-    const { ticket } = stage.pin;
-    const { holder } = stage.report;
+    if (stage.at !== "unlocking" && stage.at !== "suspended") return;
+    const { report, pin: { ticket } } = stage;
+    const { holder } = report;
     switch (why.failure) {
-      case "wrong-pin":
-        this.#journal("warning", "pin-wrong", { holder, triesLeft: why.triesLeft });
-        this.#out.push({
-          type: "answer-pin",
-          ticket,
-          outcome: { outcome: "wrong-pin", triesLeft: why.triesLeft },
-        });
-        this.#stage = {
-          at: "asked",
-          report: { ...stage.report, triesLeft: why.triesLeft },
-          wrong: true,
-        };
-        return;
+      case "wrong-pin": {
+        const { triesLeft } = why;
+        this.#journal("warning", "pin-wrong", { holder, triesLeft });
+        this.#answer(ticket, { outcome: "wrong-pin", triesLeft });
+        return this.#askAgain({ ...report, triesLeft }, { wrong: true, now });
+      }
       case "not-sealed-to-me":
-        this.#out.push({ type: "answer-pin", ticket, outcome: { outcome: "stale" } });
-        this.#stage = { at: "asked", report: stage.report, wrong: false };
-        return;
+        this.#answer(ticket, { outcome: "stale" });
+        return this.#askAgain(report, { wrong: false, now });
+      case "given-up":
+        this.#answer(ticket, { outcome: "given-up" });
+        return this.#askAgain(report, { wrong: false, now });
+      case "last-try": {
+        const { triesLeft } = why;
+        this.#answer(ticket, { outcome: "not-tried", triesLeft });
+        return this.#askAgain({ ...report, triesLeft }, { wrong: false, now });
+      }
       case "blocked":
-        this.#journal("warning", "card-blocked", { holder });
-        this.#out.push({ type: "answer-pin", ticket, outcome: { outcome: "blocked" } });
-        return this.#settle({ phase: "blocked", holder }, now);
+        return this.#block(holder, now);
       case "refused":
         this.#journal("warning", "profile-refused", { fault: why.fault });
-        this.#out.push({
-          type: "answer-pin",
-          ticket,
-          outcome: { outcome: "refused", fault: why.fault },
-        });
+        this.#withdraw({ outcome: "refused", fault: why.fault });
         return this.#settle({ phase: "refused", fault: why.fault }, now);
       case "failed":
         return this.#fail(why.reason, now);
       default:
         assertNever(why);
     }
+  }
+
+  #block(holder: string, now: number): void {
+    this.#journal("warning", "card-blocked", { holder });
+    this.#withdraw({ outcome: "blocked" });
+    this.#settle({ phase: "blocked", holder }, now);
   }
 
   #onGrant(grant: Grant, now: number): void {
@@ -258,11 +329,9 @@ export class SessionCore {
       generation: stage.grant.generation,
       identity: stage.grant.identity,
     });
-    this.#out.push({
-      type: "answer-pin",
-      ticket: stage.pin.ticket,
-      outcome: { outcome: "up" },
-    });
+    this.#answer(stage.pin.ticket, { outcome: "up" });
+    // What they wanted is there: no try is spent on it.
+    this.#answerLine({ outcome: "up" });
   }
 
   #onGrantFailed(reason: string, now: number): void {
@@ -319,6 +388,11 @@ export class SessionCore {
         return this.#fail("unlocking took too long", now);
       case "applying":
         return this.#fail("the network could not be set up in time", now);
+      case "suspended":
+        if (isDue(this.deadline, now)) {
+          return this.#fail("the card was not given back in time", now);
+        }
+        return this.#expire(stage.report.holder, stage.report.expiresAt, now);
       case "asked":
         return this.#expire(stage.report.holder, stage.report.expiresAt, now);
       case "up":
@@ -362,21 +436,28 @@ export class SessionCore {
     this.#out.push({ type: "end-engine", run: this.#current() });
   }
 
-  /** Takes back what the engine's stage had promised: the grant, and an answer to a waiting PIN. */
-  #withdraw(outcome: { outcome: "card-gone" } | { outcome: "failed"; reason: string }): void {
+  /** Takes back what the engine's stage had promised: the grant, and answers to PINs. */
+  #withdraw(outcome: PinOutcome): void {
     const stage = this.#stage;
     if (stage.at === "up") {
       this.#journal("info", "session-down", { holder: stage.grant.holder });
     }
     if (stage.at === "up" || stage.at === "applying") this.#out.push({ type: "revoke-grant" });
-    const waiting = stage.at === "unlocking" || stage.at === "applying";
-    const answered = waiting &&
-      this.#out.some((one) => one.type === "answer-pin" && one.ticket === stage.pin.ticket);
-    if (waiting && !answered) {
-      this.#out.push({ type: "answer-pin", ticket: stage.pin.ticket, outcome });
-    }
+    const isTried = stage.at === "unlocking" || stage.at === "suspended" || stage.at === "applying";
+    if (isTried) this.#answer(stage.pin.ticket, outcome);
+    this.#answerLine(outcome);
     // What was withdrawn is not withdrawn again by the end that follows.
-    if (waiting || stage.at === "up") this.#stage = { at: "idle" };
+    if (isTried || stage.at === "up") this.#stage = { at: "idle" };
+  }
+
+  #answer(ticket: number, outcome: PinOutcome): void {
+    this.#out.push({ type: "answer-pin", ticket, outcome });
+  }
+
+  #answerLine(outcome: PinOutcome): void {
+    for (let next = this.#line.shift(); next !== undefined; next = this.#line.shift()) {
+      this.#answer(next.ticket, outcome);
+    }
   }
 
   #afterEnd(then: AfterEnd, now: number): void {
@@ -408,12 +489,20 @@ export class SessionCore {
   }
 
   #announce(): void {
-    const phase = phaseOf(this.#stage, {
+    const shown = phaseOf(this.#stage, {
       readers: this.#readersKnown ? this.#readers : [],
       inserted: this.#insertion !== undefined,
     });
+    const token = this.#insertion === undefined ? waitedFor(this.#readers) : this.#insertion.token;
+    const phase = token === undefined ? shown : { ...shown, token };
     if (JSON.stringify(phase) === JSON.stringify(this.#shown)) return;
     this.#shown = phase;
     this.#out.push({ type: "phase", phase });
   }
+}
+
+/** What an empty box waits for; undefined: cards. */
+function waitedFor(readers: readonly ReaderState[]): "stick" | "either" | undefined {
+  if (!readers.some(({ token }) => token === "stick")) return undefined;
+  return readers.every(({ token }) => token === "stick") ? "stick" : "either";
 }

@@ -89,6 +89,13 @@ export class SessionShell {
     });
   }
 
+  /** Takes back a PIN of this terminal that waits; false when none does. */
+  giveUpPin(from: string): boolean {
+    if (!this.#core.hasWaitingPin(from)) return false;
+    this.#handle({ type: "pin-given-up", from });
+    return true;
+  }
+
   /** To be called when what was taken back may have changed. */
   revocationsChanged(): void {
     if (this.#profile === undefined) return;
@@ -136,6 +143,8 @@ export class SessionShell {
           enc: base64url(command.sealed.enc),
           ciphertext: base64url(command.sealed.ciphertext),
         });
+      case "drop-pin":
+        return this.#engine?.process.send({ type: "pin-drop" });
       case "answer-pin":
         this.#waiting.get(command.ticket)?.(command.outcome);
         this.#waiting.delete(command.ticket);
@@ -196,6 +205,14 @@ export class SessionShell {
         return this.#handle({ type: "engine-card", run, report: message.report });
       case "unlock-failed":
         return this.#handle({ type: "engine-unlock-failed", run, why: message.why });
+      case "pin-waits": {
+        const { label, leftMs } = message;
+        return this.#handle({ type: "engine-pin-waits", run, label, leftMs });
+      }
+      case "pin-begins":
+        return this.#handle({ type: "engine-pin-begins", run });
+      case "tries":
+        return this.#handle({ type: "engine-tries", run, triesLeft: message.triesLeft });
       case "grant":
         return this.#handle({ type: "engine-grant", run, grant: message.grant });
       case "tunnel":

@@ -7,6 +7,8 @@ import type { Grant } from "./grant.ts";
 /** A PIN that waits for its answer. */
 interface PinAttempt {
   readonly ticket: number;
+  /** The address of its terminal. */
+  readonly from: string;
 }
 
 /** Where a card session stands, with what only this stage knows. Bounds (`by`, `retryAt`) are steady milliseconds. */
@@ -18,6 +20,15 @@ export type Stage =
     readonly at: "unlocking";
     readonly report: Asked;
     readonly pin: PinAttempt;
+    readonly by: number;
+  }
+  /** As above, and a terminal has the card. `until` is in Unix milliseconds. */
+  | {
+    readonly at: "suspended";
+    readonly report: Asked;
+    readonly pin: PinAttempt;
+    readonly busy: string;
+    readonly until: number;
     readonly by: number;
   }
   | {
@@ -50,6 +61,7 @@ export function boundOf(stage: Stage): number | undefined {
   switch (stage.at) {
     case "starting":
     case "unlocking":
+    case "suspended":
     case "applying":
       return stage.by;
     case "ending":
@@ -67,7 +79,7 @@ export function boundOf(stage: Stage): number | undefined {
 
 /** When the profile of this stage expires, in Unix milliseconds. */
 export function expiryOf(stage: Stage): number | undefined {
-  if (stage.at === "asked") return stage.report.expiresAt;
+  if (stage.at === "asked" || stage.at === "suspended") return stage.report.expiresAt;
   return stage.at === "up" ? stage.grant.expiresAt : undefined;
 }
 
@@ -84,6 +96,10 @@ export function phaseOf(
     case "asked": {
       const { holder, triesLeft } = stage.report;
       return { phase: "pin-asked", holder, triesLeft, wrong: stage.wrong };
+    }
+    case "suspended": {
+      const { report: { holder }, busy, until, pin: { from } } = stage;
+      return { phase: "suspended", holder, busy, until, from };
     }
     case "unlocking":
       return { phase: "unlocking", holder: stage.report.holder };

@@ -1,36 +1,80 @@
 /** What a policy can change: sharing before the PIN, and a PIN that isn't kept. */
 import assert from "node:assert/strict";
 import { sleep } from "../lab/machine.ts";
+import { searchMemory } from "../lab/memory_search.ts";
 import { labTest } from "../lab/needs.ts";
 import { enterPin, openOffice, unlock, untilPhase } from "../story/visits.ts";
 import { ApiClient, SELECT_PIV, TRIES } from "./api_client.ts";
 import { openSharedWorld } from "./shared_world.ts";
 
-labTest(
-  "before its PIN a card is lent too, where policy says so; the PIN takes it back",
-  async () => {
-    await using world = await openSharedWorld("on-card", `terminals = ["*"]\nbefore_unlock = true`);
-    const { boxes: [box], cards: { office: card } } = world;
-    const [first, second] = box.site.terminals;
-    assert.ok(first && second);
-    const one = new ApiClient(first, box);
+labTest("before its PIN a card is lent too, where policy says so", async (t) => {
+  await using world = await openSharedWorld("on-card", `terminals = ["*"]\nbefore_unlock = true`);
+  const { boxes: [box], cards: { office: card } } = world;
+  const [first, second] = box.site.terminals;
+  assert.ok(first && second);
+  const one = new ApiClient(first, box);
+  const two = new ApiClient(second, box);
+  const searchPin = (pids: readonly number[]) =>
+    searchMemory(pids, [{ name: "PIN", bytes: new TextEncoder().encode(card.pin) }]).hits;
+
+  await t.step("tries that a terminal spent are what the portal says of them", async () => {
     await box.insert(card);
-    await untilPhase(first, box, ["pin-asked"]);
+    assert.equal((await untilPhase(first, box, ["pin-asked"])).triesLeft, 3);
     await untilOpen(one);
     const held = await one.granted();
     assert.match(await one.command(held.id, SELECT_PIV), /9000$/);
-    const wrong = await one.enterPin(held.id, "00000000");
-    assert.equal(wrong, "63c2");
-    const answer = await enterPin(second, box, card.pin);
-    assert.equal(answer.outcome, "up", JSON.stringify(answer));
-    assert.equal(await one.over(held.id), "holder");
-    await openOffice(second);
-    const after = await one.granted();
-    assert.equal(await one.command(after.id, TRIES), "63c3", "the holder's PIN gave the try back");
-    await one.release(after.id);
-    await openOffice(first);
-  },
-);
+    assert.equal(await one.enterPin(held.id, "00000000"), "63c2");
+    await one.release(held.id);
+    for (let n = 0; (await untilPhase(second, box, ["pin-asked"])).triesLeft !== 2; n++) {
+      assert.ok(n < 100, "it still says 3");
+      await sleep(20);
+    }
+  });
+
+  await t.step("while a terminal has the card a PIN waits, and may be given up", async () => {
+    const held = await one.granted();
+    const answer = enterPin(second, box, card.pin);
+    const told = await untilPhase(second, box, ["suspended"]) as unknown as Suspended;
+    assert.deepEqual([told.busy, told.mine], ["terminal-1", true]);
+    assert.ok(told.until > Date.now() && told.until < Date.now() + 61_000, `${told.until}`);
+    const other = await untilPhase(first, box, ["suspended"]) as unknown as Suspended;
+    assert.deepEqual([other.busy, other.mine], ["terminal-1", false]);
+    const giveUp = { url: `${box.portal}/api/pin/give-up`, ca: box.authority, method: "POST" };
+    const headers = { origin: box.portal };
+    assert.equal((await first.do("open", { ...giveUp, headers })).status, 409);
+    assert.equal((await second.do("open", { ...giveUp, headers })).status, 204);
+    assert.equal((await answer).outcome, "given-up");
+    assert.equal((await untilPhase(second, box, ["pin-asked"])).triesLeft, 2, "none was spent");
+    assert.match(await one.command(held.id, SELECT_PIV), /9000$/, "and nobody was disturbed");
+    await one.release(held.id);
+  });
+
+  await t.step(
+    "it waits sealed, goes before all who wait, and opens the card by itself",
+    async () => {
+      const held = await one.granted();
+      const waits = await two.request();
+      const answer = enterPin(second, box, card.pin);
+      await untilPhase(second, box, ["suspended"]);
+      assert.deepEqual(searchPin(box.ownPids()), [], "in no process, the engine's neither");
+      assert.match(await one.command(held.id, SELECT_PIV), /9000$/);
+      await one.release(held.id);
+      assert.equal((await answer).outcome, "up", JSON.stringify(await answer));
+      assert.ok(searchPin(box.engines()).length > 0, "the search finds it where it is now");
+      await openOffice(second);
+      const next = await two.settled(waits.id);
+      assert.ok(next.state === "granted", JSON.stringify(next));
+      assert.equal(
+        await two.command(next.id, TRIES),
+        "63c3",
+        "the holder's PIN gave the tries back",
+      );
+      assert.equal(await two.command(next.id, USE_82), "6985", "asked before, granted after");
+      await two.release(next.id);
+      await openOffice(first);
+    },
+  );
+});
 
 labTest(
   "a PIN that isn't kept is asked again after an on-card session's card was lent",
@@ -52,6 +96,16 @@ labTest(
     await openOffice(first);
   },
 );
+
+/** What the portal says while a PIN waits. */
+interface Suspended {
+  readonly busy: string;
+  readonly until: number;
+  readonly mine: boolean;
+}
+
+/** GENERAL AUTHENTICATE with the slot of the tunnel's identity. */
+const USE_82 = "0087e182047c02820000";
 
 async function untilOpen(client: ApiClient): Promise<void> {
   for (let n = 0; !(await client.share()).open; n++) {

@@ -111,6 +111,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
           "reading",
           "expired",
           "pin-asked",
+          "suspended",
           "unlocking",
           "blocked",
           "refused",
@@ -126,6 +127,10 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
       since: TIME,
       expiresAt: TIME,
       expiredAt: TIME,
+      busy: STRING,
+      until: TIME,
+      from: STRING,
+      token: { enum: ["stick", "either"] },
     },
   },
   Status: object({

@@ -4,6 +4,8 @@ import type { PanelMessages } from "./panel_messages.ts";
 import { portalEn } from "./portal_en.ts";
 import { portalJa } from "./portal_ja.ts";
 import type { PortalMessages } from "./portal_messages.ts";
+import { portalStickEn } from "./portal_stick_en.ts";
+import { portalStickJa } from "./portal_stick_ja.ts";
 import { purseEn } from "./purse_en.ts";
 import { purseJa } from "./purse_ja.ts";
 import type { PurseMessages } from "./purse_messages.ts";
@@ -18,6 +20,22 @@ export const LANGUAGE_NAMES: Readonly<Record<Language, string>> = { en: "English
 export const PORTAL_MESSAGES: Readonly<Record<Language, PortalMessages>> = {
   en: portalEn,
   ja: portalJa,
+};
+
+/** What the portal says of a token of this kind; left out: a card. */
+export function portalMessages(
+  language: Language,
+  token?: "stick" | "either",
+): PortalMessages {
+  if (token === "stick") return STICK_MESSAGES[language];
+  const messages = PORTAL_MESSAGES[language];
+  return token === "either" ? { ...messages, noCard: messages.noToken } : messages;
+}
+
+/** What the portal says to holders of sticks. */
+export const STICK_MESSAGES: Readonly<Record<Language, PortalMessages>> = {
+  en: { ...portalEn, ...portalStickEn },
+  ja: { ...portalJa, ...portalStickJa },
 };
 
 export const PANEL_MESSAGES: Readonly<Record<Language, PanelMessages>> = {

@@ -10,6 +10,10 @@ export const portalEn: PortalMessages = {
     title: "Insert a card",
     text: "Put your card into the gateway's reader to connect.",
   },
+  noToken: {
+    title: "Insert a card or a stick",
+    text: "Put your card into the gateway's reader, or your stick into its USB port, to connect.",
+  },
   reading: {
     title: "Reading the card",
     text: "One moment. Leave the card in the reader.",
@@ -28,6 +32,13 @@ export const portalEn: PortalMessages = {
   unlocking: {
     title: "Unlocking",
     text: "Please wait: the card is being unlocked. Leave it in the reader.",
+  },
+  suspended: {
+    title: "The card is in use",
+    text: (busy, until) => `${busy} is using the card, until ${until} at the latest.`,
+    goesOn: (holder) => `The card of ${holder} is unlocked as soon as it is free, by itself.`,
+    mine: "Your PIN waits, encrypted. Wait, or give up.",
+    giveUp: "Give up waiting",
   },
   blocked: {
     title: "This card is blocked",
@@ -76,7 +87,10 @@ export const portalEn: PortalMessages = {
     needsScript: "To enter a PIN, allow JavaScript for this page. It reloads by itself.",
   },
   outcome: {
-    busy: "Another terminal is entering a PIN right now. Please wait.",
+    busy: "Another PIN is being tried right now. Please wait.",
+    notTried: "Your PIN was not tried: meanwhile another terminal entered a wrong one, and this " +
+      "is the last try. Enter it again only if you are sure of it.",
+    givenUp: "You gave up waiting. Your PIN was not tried.",
     notAsked: "No PIN is asked for at the moment.",
     stale: "The card was changed in the meantime. Please enter the PIN again.",
     cardGone: "The card was taken out. Insert it again.",
@@ -85,6 +99,7 @@ export const portalEn: PortalMessages = {
   },
   share: {
     busy: (holder, since) => `The card reader is busy: ${holder} has used the card since ${since}.`,
+    until: (until) => `It is free again by ${until}.`,
     mine: (until) => `This device uses the card now, until ${until} at the latest.`,
     place: (place) =>
       place === 1

@@ -10,6 +10,11 @@ export const portalJa: PortalMessages = {
     title: "カードを挿入してください",
     text: "接続するには、ゲートウェイのカードリーダーにカードを挿入してください。",
   },
+  noToken: {
+    title: "カードまたは USB メモリーを挿入してください",
+    text: "接続するには、カードをゲートウェイのリーダーに、" +
+      "または USB メモリーを USB ポートに挿入してください。",
+  },
   reading: {
     title: "カードを読み取っています",
     text: "しばらくお待ちください。カードを抜かないでください。",
@@ -28,6 +33,13 @@ export const portalJa: PortalMessages = {
   unlocking: {
     title: "ロックを解除しています",
     text: "認証中です。しばらくお待ちください。カードを抜かないでください。",
+  },
+  suspended: {
+    title: "カードは使用中です",
+    text: (busy, until) => `${busy} がカードを使っています。遅くとも ${until} に終わります。`,
+    goesOn: (holder) => `空きしだい、${holder} さんのカードのロックは自動で解除されます。`,
+    mine: "PIN は暗号化されたまま待っています。お待ちになるか、取りやめてください。",
+    giveUp: "待つのをやめる",
   },
   blocked: {
     title: "カードがロックされています",
@@ -82,7 +94,10 @@ export const portalJa: PortalMessages = {
       "PIN を入力するには JavaScript を許可してください。このページは自動で再読み込みされます。",
   },
   outcome: {
-    busy: "別の端末が PIN を入力しています。しばらくお待ちください。",
+    busy: "別の PIN を確認しています。しばらくお待ちください。",
+    notTried: "PIN は確認されませんでした。その間に別の端末が間違え、残りが 1 回になりました。" +
+      "確かな場合だけ、もう一度入力してください。",
+    givenUp: "待つのをやめました。PIN は確認されていません。",
     notAsked: "現在、PIN の入力は求められていません。",
     stale: "その間にカードが替わりました。もう一度 PIN を入力してください。",
     cardGone: "カードが抜かれました。もう一度挿入してください。",
@@ -91,6 +106,7 @@ export const portalJa: PortalMessages = {
   },
   share: {
     busy: (holder, since) => `カードリーダーは使用中です。${holder} が ${since} から使っています。`,
+    until: (until) => `遅くとも ${until} に空きます。`,
     mine: (until) => `この端末がカードを使っています。最長で ${until} までです。`,
     place: (place) =>
       place === 1

@@ -10,6 +10,8 @@ export interface Notice {
 export interface PortalMessages {
   readonly noReader: Notice;
   readonly noCard: Notice;
+  /** As `noCard`, where sticks are tokens too. */
+  readonly noToken: Notice;
   readonly reading: Notice;
   readonly expired: (date: string) => Notice;
   readonly pinAsked: {
@@ -20,6 +22,14 @@ export interface PortalMessages {
     readonly lastTry: string;
   };
   readonly unlocking: Notice;
+  /** A PIN waits for the terminal that has the card. */
+  readonly suspended: {
+    readonly title: string;
+    readonly text: (busy: string, until: string) => string;
+    readonly goesOn: (holder: string) => string;
+    readonly mine: string;
+    readonly giveUp: string;
+  };
   readonly blocked: Notice;
   readonly refused: {
     readonly title: string;
@@ -42,6 +52,8 @@ export interface PortalMessages {
   /** Answers to a PIN that no phase of the session shows by itself. */
   readonly outcome: {
     readonly busy: string;
+    readonly notTried: string;
+    readonly givenUp: string;
     readonly notAsked: string;
     readonly stale: string;
     readonly cardGone: string;
@@ -51,6 +63,7 @@ export interface PortalMessages {
   /** The shared card: who has it, and who waits. */
   readonly share: {
     readonly busy: (holder: string, since: string) => string;
+    readonly until: (until: string) => string;
     readonly mine: (until: string) => string;
     readonly place: (place: number) => string;
     readonly waiting: (count: number) => string;
@@ -63,3 +76,10 @@ export interface PortalMessages {
   /** The page over plain HTTP that leads to the encrypted one. */
   readonly plain: Notice & { readonly warning: string; readonly go: string };
 }
+
+/** What is said in other words where the token is a stick. */
+export type StickMessages = Pick<
+  PortalMessages,
+  | ("noCard" | "reading" | "expired" | "pinAsked" | "unlocking" | "blocked")
+  | ("refused" | "up" | "failed" | "form" | "outcome")
+>;

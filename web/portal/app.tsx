@@ -1,7 +1,7 @@
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import type { GatewayView } from "../../gateway/view.ts";
-import { type Language, PORTAL_MESSAGES } from "../i18n/messages.ts";
+import type { GatewayView, SessionPhase } from "../../gateway/view.ts";
+import { type Language, portalMessages } from "../i18n/messages.ts";
 import type { Assets } from "../shared/assets.ts";
 import { hearOut } from "../shared/hear_out.ts";
 import { jsonBody } from "../shared/json_body.ts";
@@ -38,8 +38,14 @@ export interface PortalOptions {
 export function portalApp(view: GatewayView, options: PortalOptions): Hono<PeerEnv> {
   const app = new Hono<PeerEnv>();
   const gateway = view.status().name;
-  const state = (session = view.session(), terminal?: string): PortalState =>
-    portalState(view, { session, gateway, terminal });
+  /** What this terminal is told; `terminal`: its name in the shared card's queue. */
+  const stateFor = async (
+    c: Context<PeerEnv>,
+  ): Promise<(session?: SessionPhase) => PortalState> => {
+    const terminal = await terminalOf(c);
+    const address = peerAddress(c);
+    return (session = view.session()) => portalState(view, { session, gateway, terminal, address });
+  };
   /** The terminal that asks, where the card is shared. */
   const terminalOf = async (c: Context<PeerEnv>): Promise<string | undefined> =>
     view.share() === undefined ? undefined : (await view.leases.terminalAt(peerAddress(c)))?.key;
@@ -59,7 +65,7 @@ export function portalApp(view: GatewayView, options: PortalOptions): Hono<PeerE
 
   app.get("/", async (c) => {
     const language = chooseLanguage(c);
-    const now = state(view.session(), await terminalOf(c));
+    const now = (await stateFor(c))();
     return c.html(<PortalPage state={now} language={language} assets={options.assets} />);
   });
 
@@ -68,15 +74,15 @@ export function portalApp(view: GatewayView, options: PortalOptions): Hono<PeerE
     return c.html(<PursePage gateway={gateway} language={language} assets={options.assets} />);
   });
 
-  app.get("/api/portal", async (c) => c.json(state(view.session(), await terminalOf(c))));
+  app.get("/api/portal", async (c) => c.json((await stateFor(c))()));
 
   app.get("/api/events", async (c) => {
-    const terminal = await terminalOf(c);
+    const state = await stateFor(c);
     return eventStream((sink) => {
-      sink.send("session", state(view.session(), terminal));
+      sink.send("session", state());
       return view.subscribe((event) => {
-        if (event.type === "session") sink.send("session", state(event.session, terminal));
-        if (event.type === "share") sink.send("session", state(view.session(), terminal));
+        if (event.type === "session") sink.send("session", state(event.session));
+        if (event.type === "share") sink.send("session", state());
       });
     }, {
       method: c.req.method,
@@ -99,6 +105,14 @@ export function portalApp(view: GatewayView, options: PortalOptions): Hono<PeerE
     },
   );
 
+  app.post(
+    "/api/pin/give-up",
+    (c) =>
+      view.giveUpPin(peerAddress(c))
+        ? c.body(null, 204)
+        : c.json({ error: "Cannot give up: no PIN of this terminal waits" }, 409),
+  );
+
   app.route("/api/v1/card", cardApp(view));
   app.get("/captive-portal/api", () => captiveState(view, options.portalUrl));
   app.route("/assets", options.assets.app());
@@ -119,7 +133,7 @@ function PortalPage(
   props: { state: PortalState; language: Language; assets: Assets },
 ) {
   const { state, language, assets } = props;
-  const messages = PORTAL_MESSAGES[language];
+  const messages = portalMessages(language, state.token);
   return (
     <Page
       class="portal"

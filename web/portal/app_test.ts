@@ -76,6 +76,29 @@ const PHASES: readonly { session: SessionPhase; en: string[]; ja: string[] }[] =
     ja: ["残り 1 回です。", "これが最後の 1 回です。"],
   },
   {
+    session: { phase: "no-card", token: "either" },
+    en: ["Insert a card or a stick"],
+    ja: ["カードまたは USB メモリーを挿入"],
+  },
+  {
+    session: { phase: "pin-asked", holder, triesLeft: 4, wrong: true, token: "stick" },
+    en: ["Enter your password", "Stick of Hanako Sato.", "Wrong password. 4 tries left.", "text"],
+    ja: ["パスワードを入力してください", "パスワードが違います。残り 4 回です。"],
+  },
+  {
+    session: { phase: "up", holder, since: 0, expiresAt: EXPIRES, token: "stick" },
+    en: ["with the stick of Hanako Sato", "pull the stick out"],
+    ja: ["USB メモリーで接続しています", "USB メモリーを抜いてください"],
+  },
+  {
+    session: {
+      ...{ phase: "suspended", holder, busy: "Living room", until: EXPIRES },
+      from: "192.0.2.5",
+    },
+    en: ["The card is in use", "Living room is using the card, until", "by itself"],
+    ja: ["カードは使用中です", "Living room がカードを使っています", "自動で解除"],
+  },
+  {
     session: { phase: "unlocking", holder },
     en: ["Unlocking", "Please wait"],
     ja: ["ロックを解除しています", "しばらくお待ちください"],
@@ -98,7 +121,9 @@ const PHASES: readonly { session: SessionPhase; en: string[]; ja: string[] }[] =
 ];
 
 for (const { session, en, ja } of PHASES) {
-  const name = "wrong" in session
+  const name = "token" in session
+    ? `${session.phase}, ${session.token}`
+    : "wrong" in session
     ? `${session.phase}, ${session.triesLeft} left${session.wrong ? ", after a wrong PIN" : ""}`
     : session.phase;
   Deno.test(`the portal says it in both languages: ${name}`, async () => {
@@ -222,6 +247,28 @@ Deno.test("what is not a sealed PIN gets 4xx and changes nothing", async () => {
   });
   assert.equal(noOrigin.status, 403);
   assert.deepEqual(view.pins, []);
+  assert.equal(view.session().phase, "pin-asked");
+});
+
+Deno.test("a PIN that waits for a terminal: its own terminal may give up, the others are told only", async () => {
+  const { view, ask, page } = await open();
+  const own = { phase: "suspended", holder, busy: "Living room", until: EXPIRES } as const;
+  const giveUp = (headers: Record<string, string> = { Origin: ORIGIN }) =>
+    ask("/api/pin/give-up", { method: "POST", headers });
+  view.move({ ...own, from: "192.0.2.5" });
+  const others = await (await ask("/api/portal")).json();
+  assert.deepEqual([others.mine, "from" in others], [false, false]);
+  assert.ok(!(await page("en")).includes("give-up-pin"));
+  assert.equal((await giveUp()).status, 409);
+  view.move({ ...own, from: PEER.remoteAddr.hostname });
+  assert.equal((await (await ask("/api/portal")).json()).mine, true);
+  for (const [language, text] of [["en", "Give up waiting"], ["ja", "待つのをやめる"]] as const) {
+    const html = await page(language);
+    assert.ok(html.includes("give-up-pin") && html.includes(text), language);
+  }
+  assert.equal((await giveUp({ Origin: "https://evil.example" })).status, 403);
+  assert.equal(view.session().phase, "suspended");
+  assert.equal((await giveUp()).status, 204);
   assert.equal(view.session().phase, "pin-asked");
 });
 

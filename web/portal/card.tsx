@@ -1,4 +1,4 @@
-import { type Language, PORTAL_MESSAGES } from "../i18n/messages.ts";
+import { type Language, portalMessages } from "../i18n/messages.ts";
 import { type PhaseNotice, phaseNotice, shareNotice } from "./notice.ts";
 import { PhaseIcon } from "./phase_icon.tsx";
 import type { PortalShare, PortalState } from "./state.ts";
@@ -20,7 +20,7 @@ export function PortalCard(
 ) {
   const { state, local, language } = props;
   const notice = phaseNotice(state, language);
-  const messages = PORTAL_MESSAGES[language];
+  const messages = portalMessages(language, state.token);
   return (
     <section class={`card tone-${notice.tone}`} data-phase={state.phase}>
       <PhaseIcon phase={state.phase} />
@@ -29,7 +29,10 @@ export function PortalCard(
         {notice.lines.map((line) => <Line key={line} text={line} />)}
         <Alert notice={notice} local={local} offlineText={messages.offline} />
       </div>
-      {notice.asksPin ? <PinForm local={local} language={language} /> : null}
+      {notice.asksPin ? <PinForm local={local} language={language} token={state.token} /> : null}
+      {notice.button === undefined
+        ? null
+        : <button type="button" class="quiet" data-action="give-up-pin">{notice.button}</button>}
       {state.share === undefined ? null : <ShareNote share={state.share} language={language} />}
     </section>
   );
@@ -59,8 +62,10 @@ function ShareNote(props: { share: PortalShare; language: Language }) {
   );
 }
 
-function PinForm(props: { local: LocalState; language: Language }) {
-  const m = PORTAL_MESSAGES[props.language].form;
+function PinForm(
+  props: { local: LocalState; language: Language; token: PortalState["token"] },
+) {
+  const m = portalMessages(props.language, props.token).form;
   return (
     <form id="pin-form" novalidate>
       <label for="pin">{m.label}</label>
@@ -68,7 +73,7 @@ function PinForm(props: { local: LocalState; language: Language }) {
         <input
           id="pin"
           type="password"
-          inputmode="numeric"
+          inputmode={props.token === "stick" ? "text" : "numeric"}
           autocomplete="off"
           autocapitalize="off"
           spellcheck={false}

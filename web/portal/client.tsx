@@ -1,5 +1,5 @@
 /** What the portal page runs: follows the session and sends PINs, sealed here. */
-import { PORTAL_MESSAGES } from "../i18n/messages.ts";
+import { portalMessages } from "../i18n/messages.ts";
 import { byId, embeddedState, pageLanguage } from "../shared/embedded_state.ts";
 import { mount } from "../shared/mount.tsx";
 import { CALM, type LocalState, PortalCard } from "./card.tsx";
@@ -9,7 +9,7 @@ import { Speaker } from "./speaker.ts";
 import type { PortalState } from "./state.ts";
 
 const language = pageLanguage();
-const messages = PORTAL_MESSAGES[language];
+const messages = portalMessages(language);
 const speaker = new Speaker(language);
 
 let state = embeddedState<PortalState>();
@@ -55,12 +55,20 @@ root.addEventListener("submit", (event) => {
 });
 
 root.addEventListener("click", (event) => {
-  const button = event.target instanceof Element && event.target.closest("[data-action=give-up]");
+  const button = event.target instanceof Element && event.target.closest("[data-action]");
   if (!(button instanceof HTMLButtonElement)) return;
+  const way = WAYS_OUT[button.dataset["action"] ?? ""];
+  if (way === undefined) return;
   button.disabled = true;
   const again = () => button.disabled = false;
-  fetch("/api/v1/card/give-up", { method: "POST" }).then(again, again);
+  fetch(way, { method: "POST" }).then(again, again);
 });
+
+/** What the buttons that end this terminal's part ask for. */
+const WAYS_OUT: Readonly<Record<string, string>> = {
+  "give-up": "/api/v1/card/give-up",
+  "give-up-pin": "/api/pin/give-up",
+};
 
 async function submit(): Promise<void> {
   const field = pinField();
@@ -75,12 +83,19 @@ async function submit(): Promise<void> {
 
 /** Sends the PIN; returns what to say where the session's phase won't. */
 async function said(pin: Uint8Array, target: PortalState["target"]): Promise<string | undefined> {
-  const m = messages.outcome;
+  const m = portalMessages(language, state.token).outcome;
   try {
     const answer = await enterPin(pin, target);
     switch (answer.outcome) {
       case "busy":
         return m.busy;
+      case "not-tried":
+        // With the state that goes with it: an event that comes later would wipe the words.
+        update({ state: await present() });
+        return m.notTried;
+      case "given-up":
+        update({ state: await present() });
+        return m.givenUp;
       case "not-asked":
         return m.notAsked;
       case "stale":

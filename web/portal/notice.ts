@@ -1,8 +1,8 @@
 /** What to say in each phase of the session. @core */
 import type { SessionPhase } from "../../gateway/view.ts";
-import { type Language, PORTAL_MESSAGES } from "../i18n/messages.ts";
+import { type Language, portalMessages } from "../i18n/messages.ts";
 import { formatDay, formatTime } from "../shared/format.ts";
-import type { PortalShare } from "./state.ts";
+import type { PortalShare, Told } from "./state.ts";
 
 /** How urgent a notice is, for colour and for screen readers. */
 export type Tone = "idle" | "busy" | "ask" | "good" | "bad";
@@ -16,10 +16,15 @@ export interface PhaseNotice {
   /** Said with emphasis, a line each: a wrong PIN, the last try. */
   readonly alert?: string;
   readonly asksPin: boolean;
+  /** The way out for whose PIN waits. */
+  readonly button?: string;
 }
 
-export function phaseNotice(session: SessionPhase, language: Language): PhaseNotice {
-  const m = PORTAL_MESSAGES[language];
+export function phaseNotice(
+  session: Told<SessionPhase>,
+  language: Language,
+): PhaseNotice {
+  const m = portalMessages(language, session.token);
   const plain = (tone: Tone, { title, text }: { title: string; text: string }): PhaseNotice => ({
     tone,
     title,
@@ -37,6 +42,18 @@ export function phaseNotice(session: SessionPhase, language: Language): PhaseNot
       return plain("bad", m.expired(formatDay(session.expiredAt, language)));
     case "pin-asked":
       return pinNotice(session, language);
+    case "suspended":
+      return {
+        tone: "busy",
+        title: m.suspended.title,
+        lines: [
+          m.suspended.text(session.busy, formatTime(session.until, language)),
+          m.suspended.goesOn(session.holder),
+          ...(session.mine ? [m.suspended.mine] : []),
+        ],
+        asksPin: false,
+        ...(session.mine && { button: m.suspended.giveUp }),
+      };
     case "unlocking":
       return plain("busy", m.unlocking);
     case "blocked":
@@ -69,14 +86,16 @@ export function shareNotice(
   { holder, place, waiting }: PortalShare,
   language: Language,
 ): { readonly lines: readonly string[]; readonly button?: string } {
-  const m = PORTAL_MESSAGES[language].share;
+  const m = portalMessages(language).share;
   if (holder?.mine) {
     const others = waiting === 0 ? [] : [m.waiting(waiting)];
     return { lines: [m.mine(formatTime(holder.until, language)), ...others], button: m.giveBack };
   }
-  const busy = holder === undefined
-    ? []
-    : [m.busy(holder.label, formatTime(holder.since, language))];
+  const busy = holder === undefined ? [] : [
+    `${m.busy(holder.label, formatTime(holder.since, language))} ${
+      m.until(formatTime(holder.until, language))
+    }`,
+  ];
   if (place === undefined) {
     return { lines: [...busy, ...(waiting === 0 ? [] : [m.waiting(waiting)])] };
   }
@@ -87,7 +106,7 @@ function pinNotice(
   session: Extract<SessionPhase, { phase: "pin-asked" }>,
   language: Language,
 ): PhaseNotice {
-  const m = PORTAL_MESSAGES[language].pinAsked;
+  const m = portalMessages(language, session.token).pinAsked;
   const lastTry = session.triesLeft === 1;
   const alert = [
     ...(session.wrong ? [m.wrong(session.triesLeft)] : []),

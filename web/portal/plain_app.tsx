@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import type { GatewayView } from "../../gateway/view.ts";
-import { PORTAL_MESSAGES } from "../i18n/messages.ts";
+import { portalMessages } from "../i18n/messages.ts";
 import type { Assets } from "../shared/assets.ts";
 import { chooseLanguage } from "../shared/language.ts";
 import { Mark } from "../shared/mark.tsx";
@@ -42,7 +42,7 @@ export function plainPortalApp(view: GatewayView, options: PlainOptions): Hono<P
         : c.body(probe.body, 200, { "Content-Type": probe.type });
     }
     const language = chooseLanguage(c);
-    const messages = PORTAL_MESSAGES[language];
+    const messages = portalMessages(language, view.session().token);
     const notice = isCaptive(view)
       ? messages.plain
       : { title: messages.up.title, text: messages.up.logOff };

@@ -2,7 +2,7 @@ import type { GatewayView, SessionPhase, ShareView } from "../../gateway/view.ts
 import { toBase64url } from "../shared/base64url.ts";
 
 /** What `/api/portal` and each `session` event of `/api/events` say: the phase, and whom to seal to. */
-export type PortalState = SessionPhase & {
+export type PortalState = Told<SessionPhase> & {
   /** The gateway's name. */
   readonly gateway: string;
   /** There while a PIN is asked for. */
@@ -14,6 +14,11 @@ export type PortalState = SessionPhase & {
   /** There while somebody uses the shared card or waits for it. */
   readonly share?: PortalShare;
 };
+
+/** Whose PIN waits is told to that terminal only. */
+export type Told<P> = P extends { readonly phase: "suspended" }
+  ? Omit<P, "from"> & { readonly mine: boolean }
+  : P;
 
 /** The shared card, seen from one terminal. Times are Unix milliseconds. */
 export interface PortalShare {
@@ -32,25 +37,33 @@ export interface PortalShare {
 /**
  * @param gateway The gateway's name.
  * @param terminal The asking terminal, as the shared card's queue names it.
+ * @param address The same, as a PIN's sender is named.
  */
 export function portalState(
   view: GatewayView,
-  { session, gateway, terminal }: {
+  { session, gateway, terminal, address }: {
     session: SessionPhase;
     gateway: string;
     terminal?: string | undefined;
+    address: string;
   },
 ): PortalState {
   const share = portalShare(view.share(), terminal);
   const target = session.phase === "pin-asked" ? view.pinTarget() : undefined;
   return {
-    ...session,
+    ...told(session, address),
     gateway,
     ...(target && {
       target: { engine: target.engine, publicKey: toBase64url(target.publicKey) },
     }),
     ...(share && { share }),
   };
+}
+
+function told(session: SessionPhase, address: string): Told<SessionPhase> {
+  if (session.phase !== "suspended") return session;
+  const { from, ...rest } = session;
+  return { ...rest, mine: from === address };
 }
 
 function portalShare(

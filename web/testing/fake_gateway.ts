@@ -110,6 +110,13 @@ export class FakeGateway implements GatewayView {
     return { outcome: "up" };
   }
 
+  giveUpPin(from: string): boolean {
+    const session = this.#session;
+    if (session.phase !== "suspended" || session.from !== from) return false;
+    this.askPin();
+    return true;
+  }
+
   share(): ShareView | undefined {
     return this.patch.share;
   }

@@ -79,6 +79,7 @@ function factsOf(
         name: m.triesLeft,
         value: String(session.triesLeft),
       }];
+    case "suspended":
     case "unlocking":
     case "blocked":
       return [{ name: m.holder, value: session.holder }];
@@ -98,7 +99,9 @@ function factsOf(
 }
 
 /** Phases in which there is something to end. */
-const ENDABLE: ReadonlySet<SessionPhase["phase"]> = new Set(["pin-asked", "unlocking", "up"]);
+const ENDABLE: ReadonlySet<SessionPhase["phase"]> = new Set([
+  ...["pin-asked", "suspended", "unlocking", "up"] as const,
+]);
 
 const TONES: Readonly<Record<SessionPhase["phase"], "idle" | "wait" | "good" | "bad">> = {
   "no-reader": "bad",
@@ -106,6 +109,7 @@ const TONES: Readonly<Record<SessionPhase["phase"], "idle" | "wait" | "good" | "
   "reading": "wait",
   "expired": "bad",
   "pin-asked": "wait",
+  "suspended": "wait",
   "unlocking": "wait",
   "blocked": "bad",
   "refused": "bad",

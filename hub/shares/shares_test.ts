@@ -8,6 +8,7 @@ import { RevocationFiles } from "../../token/profile/revocation_files.ts";
 import { signRevocations } from "../../token/profile/revocations.ts";
 import { sealProfile } from "../../token/profile/seal.ts";
 import { fetchShare, ShareUnreachableError } from "../../token/profile/share_client.ts";
+import type { RecipientCard } from "../../token/profile/recipients.ts";
 import type { SplitHead } from "../../token/profile/types.ts";
 import { PIV_ALGORITHM } from "../../token/piv/constants.ts";
 import { MOST_CONNECTIONS } from "./share_server.ts";
@@ -70,6 +71,35 @@ Deno.test("a hub refuses what was taken back, has expired, or was replaced", asy
   await refused(hub, next, "revoked");
 });
 
+Deno.test("two cards of one profile have a half each; one that is taken back leaves the other's", async () => {
+  await using hub = await Hub.open();
+  const { sample } = hub;
+  // Cards of tests are all one card; this one has a name of its own.
+  const spare = { ...await makeSample(), cardId: "serial:2" };
+  const point = await spare.piv.generateKey(0x9a, { algorithm: PIV_ALGORITHM.eccP256 });
+  const publicKey = compressPoint(point);
+  assert.ok(publicKey);
+  await spare.piv.verifyPin(PIN);
+  const card = { cardId: "serial:2", ...spare.sealedTo, proof: { slot: 0x9a, publicKey } };
+  const other = await hub.issue({ generation: 20 }, card);
+  const own = hub.own;
+  assert.ok(own);
+  assert.notDeepEqual(await fetchShare(sample.piv, own), await fetchShare(spare.piv, other));
+  await refused(hub, other, "not-proven");
+  await refused(hub, own, "not-proven", spare.piv);
+  await Deno.writeFile(
+    `${hub.dir}/revoked.jws`,
+    await signRevocations({
+      number: 2,
+      issuedAt: 2,
+      entries: [{ at: 2, reason: "lost", card: "serial:2", upTo: 20 }],
+    }, sample.issuer),
+  );
+  await hub.revocations.look();
+  await refused(hub, other, "revoked", spare.piv);
+  await fetchShare(sample.piv, own);
+});
+
 Deno.test("files that are forged, damaged or too large are left out and named", async () => {
   await using hub = await Hub.open();
   const split = await hub.issue();
@@ -120,6 +150,7 @@ class Hub implements AsyncDisposable {
   readonly shares: Shares;
   readonly port: number;
   hubShare = new Uint8Array(0);
+  own: SplitHead | undefined;
   readonly #hubKey: Uint8Array;
   readonly #proofKey: Uint8Array;
   #count = 0;
@@ -174,23 +205,38 @@ class Hub implements AsyncDisposable {
     return new Hub({ said, dir, sample, revocations, shares, port, hubKey, proofKey });
   }
 
-  /** Seals a profile and gives the hub its half; what the card's head says of it comes back. */
-  async issue(change: { generation?: number; expiresAt?: number; id?: string } = {}) {
+  /**
+   * Seals a profile and gives the hub its halves; what the head of the card, or of another one that
+   * is named, says of its own comes back.
+   */
+  async issue(
+    change: { generation?: number; expiresAt?: number; id?: string } = {},
+    other?: RecipientCard,
+  ): Promise<SplitHead> {
     const { sample } = this;
     const [hubKey, proofKey] = [this.#hubKey, this.#proofKey];
     const profile = { ...sample.profile, ...change };
-    const { head, hubShare } = await sealProfile({ ...sample, profile }, {
+    const { head, hubShare, otherHeads, otherShares } = await sealProfile({ ...sample, profile }, {
       issuer: sample.issuer,
       sealedTo: sample.sealedTo,
+      otherCards: other === undefined ? [] : [other],
       split: { hub: `127.0.0.1:${this.port}`, hubKey, proofSlot: 0x9a, proofKey },
     });
     assert.ok(hubShare);
     this.hubShare = new Uint8Array(hubShare);
-    await Deno.writeFile(`${this.dir}/shares/${++this.#count}.share`, hubShare, { mode: 0o600 });
+    for (const share of [hubShare, ...otherShares.values()]) {
+      await Deno.writeFile(`${this.dir}/shares/${++this.#count}.share`, share, { mode: 0o600 });
+    }
     await this.shares.reload();
+    this.own = await this.#splitIn(head, sample.cardId);
+    if (other === undefined) return this.own;
+    return await this.#splitIn(otherHeads.get(other.cardId) ?? head, other.cardId);
+  }
+
+  async #splitIn(head: Uint8Array, cardId: string): Promise<SplitHead> {
     const checked = await checkHead(head, {
-      issuerKeys: [sample.issuer.publicKey],
-      cardId: sample.cardId,
+      issuerKeys: [this.sample.issuer.publicKey],
+      cardId,
       now: 0,
       highestGeneration: 0,
     });

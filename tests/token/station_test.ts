@@ -170,7 +170,6 @@ labTest("a second card opens the same profile, and is put right by a file", asyn
     port: 35964,
     pin: "654321",
   });
-  const at = (slot: string) => ["--reader", `00 0${slot}`];
   await token(["card-key", "--out", `${dir}/second.card`, ...at("1")]);
   const add = [
     ...["recipient", "add", "spare", "--card", `${dir}/second.card`],
@@ -274,15 +273,48 @@ labTest(
     assert.deepEqual(next.proofKey, share.proofKey, "the card proves itself with the same key");
     assert.equal(next.generation, renewed.generation);
     assert.notDeepEqual(next.share, share.share);
-    await token(["card-key", "--out", `${dir}/own.card`]);
-    const second = await token([
-      ...["recipient", "add", "spare", "--card", `${dir}/own.card`, "--issuer", `${dir}/issuer`],
-      ...["--identity-file", `${dir}/recovery`, "--share-out", `${dir}/third.share`],
-    ], { code: 1 });
-    assert.match(second.stderr, /^Cannot add /m);
+    await token(["card-key", "--for-hub", "--out", `${dir}/own.card`]);
+    const add = (card: string, out: string) => [
+      ...["recipient", "add", "spare", "--card", card, "--issuer", `${dir}/issuer`, ...at("0")],
+      ...["--identity-file", `${dir}/recovery`, "--share-out", out, "--bundle-out", `${out}.file`],
+    ];
+    const own = await token(add(`${dir}/own.card`, `${dir}/third.share`), { code: 1 });
+    assert.match(own.stderr, /^Cannot add /m);
     assert.throws(() => Deno.statSync(`${dir}/third.share`));
+
+    // Another card has a half of its own at the hub, and a key of its own to ask for it.
+    const spare = await startSoftcard(lab.machine, { state: `${dir}/spare.state`, port: 35964 });
+    await token(["card-key", "--out", `${dir}/plain.card`, ...at("1")]);
+    const plain = await token(add(`${dir}/plain.card`, `${dir}/third.share`), { code: 1 });
+    assert.match(plain.stderr, /names no key that proves the card to the hub; write it with/);
+    await token(["card-key", "--for-hub", "--out", `${dir}/spare.card`, ...at("1")]);
+    const both = await json(token, add(`${dir}/spare.card`, `${dir}/third.share`));
+    const [one, two] = [
+      await shareIn(`${dir}/third.share`, issued.issuer),
+      await shareIn(`${dir}/third.2.share`, issued.issuer),
+    ];
+    assert.deepEqual([one.cardId, two.profileId], [issued.card, issued.profile]);
+    assert.notEqual(two.cardId, one.cardId);
+    assert.notDeepEqual(two.proofKey, one.proofKey);
+    assert.deepEqual([one.generation, two.generation], [both.generation, both.generation]);
+    const trust = ["--trust", issued.issuer];
+    await token(["put", `${dir}/third.share.file`, ...trust, ...at("1")]);
+    const head = JSON.parse((await token(["show", "--json", ...trust, ...at("1")])).stdout).profile;
+    assert.deepEqual([head.otherHalfAt, head.generation], ["127.0.0.1:9", both.generation]);
+
+    // From the other card's side the profile is changed as well: both halves are new.
+    await token([
+      ...["renew", "--issuer", `${dir}/issuer`, "--identity-file", `${dir}/recovery`],
+      ...["--share-out", `${dir}/fourth.share`, ...at("1")],
+    ]);
+    const last = await shareIn(`${dir}/fourth.share`, issued.issuer);
+    assert.deepEqual([last.cardId, last.proofKey], [issued.card, one.proofKey]);
+    assert.equal((await shareIn(`${dir}/fourth.2.share`, issued.issuer)).cardId, two.cardId);
+    await spare.stop();
   },
 );
+
+const at = (slot: string) => ["--reader", `00 0${slot}`];
 
 async function shareIn(path: string, issuer: string) {
   const key = parseIssuerKey(issuer);

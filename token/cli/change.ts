@@ -19,7 +19,7 @@ import { PIN_FLAGS, PIN_HELP } from "./options.ts";
 import type { Output } from "./outputs.ts";
 import { cardIdentity, claimedIssuer, profileFault } from "./read_profile.ts";
 import { readSecrets } from "./secret_input.ts";
-import { type SplitWish, withProof } from "./split_flags.ts";
+import { proofKeyOf, sharePaths, splitOptions, type SplitWish } from "./split_flags.ts";
 import { summarize, type Summary } from "./summary.ts";
 import {
   hubOutputs,
@@ -167,12 +167,14 @@ export async function writeChange(
   former: OpenedProfile,
   change: Change,
 ): Promise<Summary> {
-  const { given, issuer, recipients, privateKey, presharedKey, files } = change;
+  const { given, issuer, privateKey, presharedKey, files } = change;
   const { head } = former;
   const split = splitAgain(given, head);
   const bundle = given.text("bundle-out");
-  for (const path of [bundle, split?.shareOut, files.peer, files.psk]) mustBeNew(path);
-  const profile = nextProfile(former, change);
+  const recipients = split === undefined
+    ? change.recipients
+    : await provenRecipients(card, change.recipients, split);
+  const profile = nextProfile(former, { ...change, recipients });
   const cards = cardsOf(recipients);
   const own = cards.find(({ cardId }) => cardId === card.id);
   const others = cards.filter(({ cardId }) => cardId !== profile.cardId);
@@ -182,6 +184,8 @@ export async function writeChange(
       "Cannot write the profile: this card is not among its recipients; issue one for it",
     );
   }
+  const shares = split === undefined ? [] : sharePaths(split.shareOut, others).values();
+  for (const path of [bundle, split?.shareOut, ...shares, files.peer, files.psk]) mustBeNew(path);
   await beAdministrator(card.piv, given);
   const sealed = await sealProfile({
     profile,
@@ -192,7 +196,9 @@ export async function writeChange(
     sealedTo: { slot: first.slot, publicKey: first.publicKey },
     otherCards: others,
     recovery: recipients.flatMap((one) => "recipient" in one ? [one.recipient] : []),
-    ...(split === undefined ? {} : { split: await withProof(card.piv, split) }),
+    ...(split === undefined || first.proof === undefined
+      ? {}
+      : { split: splitOptions(split, first.proof) }),
   });
   const outputs = [
     ...change.outputs ?? [],
@@ -272,6 +278,34 @@ export async function identityInFile(path: string, key: Key): Promise<FileKeyIde
     "no-identity": "it holds no age identity",
   };
   throw new CommandError(`Cannot use ${path}: ${words[identity]}`);
+}
+
+/**
+ * The recipients, each card with the key that proves it to the hub. Profiles of before name none;
+ * then it is the key of the one card that they have.
+ */
+async function provenRecipients(
+  card: OpenedCard,
+  recipients: readonly ProfileRecipient[],
+  split: SplitWish,
+): Promise<readonly ProfileRecipient[]> {
+  const proven: ProfileRecipient[] = [];
+  for (const one of recipients) {
+    if (one.kind !== "card" || one.proof !== undefined) {
+      proven.push(one);
+      continue;
+    }
+    if (one.cardId !== card.id) {
+      throw new CommandError(
+        `Cannot split the profile for ${one.name}: the key that proves that card to the hub is ` +
+          "not known; write it down with token card-key --for-hub",
+      );
+    }
+    const [own] = cardsOf([one]);
+    if (own === undefined) throw new Error("A card is a card");
+    proven.push(cardRecipient(one.name, { ...own, proof: await proofKeyOf(card.piv, split) }));
+  }
+  return proven;
 }
 
 /** A split profile is split anew; where its hub is doesn't change. */

@@ -32,6 +32,7 @@ opens until the keys change (token edit --new-keys) and the hub no longer takes 
 WAY is one of
   --age age1...               a stock age recipient
   --card FILE                 a second card, as token card-key wrote it down there
+                              (--for-hub, when the profile is split)
   --password-file FILE --identity-out FILE   a password: the file that it opens (age -d -i FILE)
   --new-recovery              a recovery identity, printed once
   --recovery-out FILE         a recovery identity, written to FILE
@@ -147,12 +148,7 @@ async function change(
           "issue the second card a profile of its own",
       );
     }
-    if (added?.recipient.kind === "card" && former.head.split !== undefined) {
-      throw new CommandError(
-        "Cannot add a card: the profile is split between one card and its hub; " +
-          "issue the second card a profile of its own",
-      );
-    }
+    checkProof(added?.recipient, { isSplit: former.head.split !== undefined, given });
     return await token.write(former, {
       given,
       issuer,
@@ -173,6 +169,18 @@ async function change(
         "the hub",
     );
   }
+}
+
+/** A card of a split profile has a half of its own at the hub, which it asks for by a key. */
+function checkProof(
+  added: ProfileRecipient | undefined,
+  { isSplit, given }: { isSplit: boolean; given: Given },
+): void {
+  if (!isSplit || added?.kind !== "card" || added.proof !== undefined) return;
+  throw new CommandError(
+    `Cannot add ${added.name}: the profile is split, and ${given.text("card")} names no key that ` +
+      "proves the card to the hub; write it with token card-key --for-hub",
+  );
 }
 
 interface Added {

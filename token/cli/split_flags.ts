@@ -1,6 +1,7 @@
 /** A profile whose other half lies at a hub, as the command line asks for it. */
 import { isEndpoint } from "../profile/profile.ts";
 import type { SplitOptions } from "../profile/seal.ts";
+import type { CardKey } from "../profile/types.ts";
 import type { PivClient } from "../piv/client.ts";
 import { sealingKey } from "./card_keys.ts";
 import { UsageError } from "./errors.ts";
@@ -25,12 +26,16 @@ export const SPLIT_HELP =
   --new-proof-key             make a new one there, over any key`;
 
 /** What was asked for. */
-export interface SplitWish {
+export interface SplitWish extends ProofWish {
   readonly hub: string;
   readonly hubKey: Uint8Array;
+  readonly shareOut: string;
+}
+
+/** Which key of a card proves it to a hub. */
+export interface ProofWish {
   readonly proofSlot: number;
   readonly newProofKey: boolean;
-  readonly shareOut: string;
 }
 
 /** Reads the flags; `undefined` for a profile that is not split. */
@@ -56,16 +61,39 @@ export function splitWishOf(given: Given): SplitWish | undefined {
   };
 }
 
-/** Adds the card's own key, made if there is none. */
-export async function withProof(piv: PivClient, wish: SplitWish): Promise<SplitOptions> {
-  const { hub, hubKey, proofSlot, newProofKey } = wish;
-  const { publicKey } = await sealingKey(piv, {
-    slot: proofSlot,
+/** Reads the flags of a card that is to be named in a split profile. */
+export function proofWishOf(given: Given): ProofWish | undefined {
+  const slot = given.text("proof-slot");
+  const newProofKey = given.flag("new-proof-key");
+  if (!given.flag("for-hub") && slot === undefined && !newProofKey) return undefined;
+  return { proofSlot: readProofSlot(slot ?? "9a"), newProofKey };
+}
+
+/** The card's own key, made if there is none. */
+export async function proofKeyOf(piv: PivClient, wish: ProofWish): Promise<CardKey> {
+  return await sealingKey(piv, {
+    slot: wish.proofSlot,
     known: undefined,
-    renew: newProofKey,
+    renew: wish.newProofKey,
     flag: "--new-proof-key",
   });
-  return { hub, hubKey, proofSlot, proofKey: publicKey };
+}
+
+/** What sealing wants, with the key that proves the profile's own card. */
+export function splitOptions({ hub, hubKey }: SplitWish, proof: CardKey): SplitOptions {
+  return { hub, hubKey, proofSlot: proof.slot, proofKey: proof.publicKey };
+}
+
+/**
+ * Where the hub's halves go: `FILE.share` for the profile's own card, `FILE.2.share` and so on for
+ * the others in their order.
+ */
+export function sharePaths(
+  shareOut: string,
+  others: readonly { readonly cardId: string }[],
+): ReadonlyMap<string, string> {
+  const [, stem = "", ending = ""] = /^(.*?)(\.[^./]*)?$/s.exec(shareOut) ?? [];
+  return new Map(others.map(({ cardId }, index) => [cardId, `${stem}.${index + 2}${ending}`]));
 }
 
 function readProofSlot(text: string): number {

@@ -26,7 +26,15 @@ import {
   RECOVERY_HELP,
 } from "./recipient_flags.ts";
 import { noRoom, sayBeside, whyNoRoom } from "./room.ts";
-import { SPLIT_FLAGS, SPLIT_HELP, type SplitWish, splitWishOf, withProof } from "./split_flags.ts";
+import {
+  proofKeyOf,
+  sharePaths,
+  SPLIT_FLAGS,
+  SPLIT_HELP,
+  splitOptions,
+  type SplitWish,
+  splitWishOf,
+} from "./split_flags.ts";
 import { summarize, type Summary, summaryLines } from "./summary.ts";
 import { openOpenPgp, writeForOpenPgp } from "./write_openpgp.ts";
 
@@ -176,17 +184,18 @@ export async function writeTo(
   const ownKey = identity.kind === "sealed"
     ? undefined
     : await onCardKey(piv, { slot: keySlot, renew: given.flag("new-key") });
-  const proof = split === undefined ? undefined : await withProof(piv, split);
+  const proof = split && await proofKeyOf(piv, split);
   await proveKeys(piv, [
     claimOf(sealedTo),
     ...(ownKey === undefined
       ? []
       : [{ slot: keySlot, algorithm: PIV_ALGORITHM.x25519, publicKey: ownKey }]),
-    ...(proof === undefined ? [] : [claimOf({ slot: proof.proofSlot, publicKey: proof.proofKey })]),
+    ...(proof === undefined ? [] : [claimOf(proof)]),
   ], pin);
+  const own = { cardId: card.id, ...sealedTo, ...(proof === undefined ? {} : { proof }) };
   const profile = draftProfile(fields, {
     ...context,
-    recipients: [cardRecipient("card", { cardId: card.id, ...sealedTo }), ...asked.recipients],
+    recipients: [cardRecipient("card", own), ...asked.recipients],
     identity: identity.kind === "sealed" ? { kind: "sealed", publicKey: identity.publicKey } : {
       kind: "on-card",
       slot: keySlot,
@@ -202,7 +211,7 @@ export async function writeTo(
     sealedTo,
     recovery: asked.recipients.flatMap((one) => "recipient" in one ? [one.recipient] : []),
     ...(password === undefined ? {} : { password }),
-    ...(proof === undefined ? {} : { split: proof }),
+    ...(split === undefined || proof === undefined ? {} : { split: splitOptions(split, proof) }),
   });
   password?.fill(0);
   const outputs: Output[] = [
@@ -258,6 +267,11 @@ export function outputsOf(
   if (bundle !== undefined) outputs.push({ path: bundle, content: formatBundle(sealed) });
   if (split !== undefined && sealed.hubShare !== undefined) {
     outputs.push({ path: split.shareOut, content: sealed.hubShare });
+    const others = [...sealed.otherShares].map(([cardId, content]) => ({ cardId, content }));
+    const paths = sharePaths(split.shareOut, others);
+    for (const { cardId, content } of others) {
+      outputs.push({ path: paths.get(cardId) ?? "", content });
+    }
   }
   return outputs;
 }

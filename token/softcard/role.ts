@@ -31,9 +31,9 @@ export async function softcardRole(args: string[]): Promise<number> {
     const state = file.load() ?? makeCard(file, options);
     if (file.isSpareUsed) {
       console.error(`softcard: ${options.state} was cut or damaged; went on with its spare copy`);
-      // Two whole copies again before anything else happens.
-      file.save(state);
     }
+    // Two whole copies of the same before anything else happens.
+    if (file.isUneven && !file.save(state)) throw new StateFileError(unwritable(options.state));
     await serve({ file, state, options });
     return 0;
   } catch (error) {
@@ -51,9 +51,7 @@ function makeCard(file: StateFile, options: SoftcardOptions): CardState {
     ...(serial === undefined ? {} : { serial }),
   });
   if (!file.save(state)) {
-    throw new StateFileError(
-      `Cannot make the card's state ${path}: it can't be written; check the path, rights and room`,
-    );
+    throw new StateFileError(unwritable(path));
   }
   const pins = [
     pin === undefined ? `PIN ${DEFAULT_PIN}` : "the given PIN",
@@ -64,6 +62,10 @@ function makeCard(file: StateFile, options: SoftcardOptions): CardState {
       "and the factory's 3DES management key",
   );
   return state;
+}
+
+function unwritable(path: string): string {
+  return `Cannot write the card's state ${path}: check the path, rights and room`;
 }
 
 async function serve(

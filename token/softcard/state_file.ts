@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import { equalBytes } from "../constant_time.ts";
 import type { CardState } from "./state.ts";
 import { decodeState, encodeState, isDamage, type StateDamage } from "./state_codec.ts";
 
@@ -28,6 +29,7 @@ export class StateFile {
   readonly #path: string;
   readonly #files: FileSystem;
   #isSpareUsed = false;
+  #isUneven = false;
 
   constructor(path: string, files: FileSystem = diskFiles) {
     this.#path = path;
@@ -40,6 +42,14 @@ export class StateFile {
   }
 
   /**
+   * Whether the last {@linkcode load} found file and spare to be different: a crash came between
+   * them. Save what was loaded before the card is used, or later damage brings back an older state.
+   */
+  get isUneven(): boolean {
+    return this.#isUneven;
+  }
+
+  /**
    * Reads the state, from the spare where the file itself is damaged; `undefined` when the file
    * isn't there yet.
    * @throws {StateFileError} when it is unreadable, or damaged together with its spare. There is no
@@ -47,11 +57,14 @@ export class StateFile {
    */
   load(): CardState | undefined {
     this.#isSpareUsed = false;
+    this.#isUneven = false;
     const bytes = this.#read(this.#path);
     if (bytes === undefined) return undefined;
     const read = decodeState(bytes);
+    if (isDamage(read) && read.kind === "newer") throw new StateFileError(this.#explain(read));
+    const spare = this.#read(spareOf(this.#path));
+    this.#isUneven = spare === undefined || !equalBytes(spare, bytes);
     if (!isDamage(read)) return read;
-    const spare = read.kind === "newer" ? undefined : this.#read(spareOf(this.#path));
     const second = spare === undefined ? read : decodeState(spare);
     if (isDamage(second)) throw new StateFileError(this.#explain(read));
     this.#isSpareUsed = true;

@@ -8,7 +8,9 @@ import {
   StateFile,
   StateFileError,
 } from "./state_file.ts";
-import { cheapCard } from "./test_card.ts";
+import type { CardState } from "./state.ts";
+import { newPurse, order } from "../stored_value/test_purse.ts";
+import { cheapCard, TestCard } from "./test_card.ts";
 
 Deno.test("what was saved is loaded, with rights for the owner only", async () => {
   await using folder = await temporary();
@@ -43,26 +45,56 @@ Deno.test("the power may go at any byte and between any two calls: old or new, n
   assert.ok(cuts > 1000, "every byte was a place to cut");
 });
 
-Deno.test("cut at any byte afterwards, the file or its spare, the card is what it was", () => {
-  const disk = new Disk();
-  const file = new StateFile("/d/card", disk);
-  const state = cheapCard();
-  // What is saved last counts, not what was before it.
-  file.save({ ...state, serial: 1 });
-  file.save(state);
-  const whole = disk.read("/d/card");
-  assert.ok(whole);
-  for (let length = 0; length < whole.length; length++) {
-    disk.put("/d/card", whole.subarray(0, length));
-    assert.equal(file.load()?.serial, state.serial, `cut to ${length}`);
-    assert.ok(file.isSpareUsed);
+Deno.test("cut at any byte afterwards, the file or its spare, the card is what it was", async () => {
+  for (const [application, state] of await cardsWithContent()) {
+    const disk = new Disk();
+    const file = new StateFile("/d/card", disk);
+    // What is saved last counts, not what was before it.
+    file.save({ ...state, serial: 1 });
+    file.save(state);
+    const whole = disk.read("/d/card");
+    assert.ok(whole);
+    for (let length = 0; length < whole.length; length++) {
+      disk.put("/d/card", whole.subarray(0, length));
+      const read = file.load();
+      assert.equal(read?.serial, state.serial, `${application} cut to ${length}`);
+      assert.ok(file.isSpareUsed);
+      if (length % 499 === 0) assert.deepEqual(read, state, `${application} cut to ${length}`);
+    }
+    disk.put("/d/card", whole);
+    for (let length = 0; length < whole.length; length += 97) {
+      disk.put(spareOf("/d/card"), whole.subarray(0, length));
+      assert.deepEqual(file.load(), state);
+      assert.ok(!file.isSpareUsed);
+      assert.ok(file.isUneven, "the next start writes both");
+    }
   }
-  disk.put("/d/card", whole);
-  for (let length = 0; length < whole.length; length += 97) {
-    disk.put(spareOf("/d/card"), whole.subarray(0, length));
-    assert.deepEqual(file.load(), state);
-    assert.ok(!file.isSpareUsed);
+});
+
+Deno.test("a crash between file and spare, then damage: the start in between made them alike", () => {
+  const { openPgp: _large, ...before } = cheapCard({ serial: 1 });
+  const first = new Disk();
+  new StateFile("/d/card", first).save(before);
+  let uneven = 0;
+  for (let cut = 0;; cut += 11) {
+    const disk = first.copy();
+    disk.powerFor(cut);
+    const saved = new StateFile("/d/card", disk).save({ ...before, serial: 2 });
+    disk.crash();
+    const file = new StateFile("/d/card", disk);
+    const started = file.load();
+    assert.ok(started);
+    if (file.isUneven) {
+      uneven++;
+      assert.ok(file.save(started));
+    }
+    // Whatever the card said since then, it said of this state: no other one may come back.
+    const whole = disk.read("/d/card");
+    disk.put("/d/card", (whole ?? new Uint8Array(0)).subarray(0, 100));
+    assert.equal(file.load()?.serial, started.serial, `cut ${cut}`);
+    if (saved) break;
   }
+  assert.ok(uneven > 10, "there were such crashes");
 });
 
 Deno.test("the power goes while a damaged file is being replaced: still old or new", () => {
@@ -121,6 +153,23 @@ Deno.test("two cards don't share one file", async () => {
   lockStateFile(path)[Symbol.dispose]();
   assert.throws(() => lockStateFile(join(folder.path, "none", "card")), StateFileError);
 });
+
+/** A card for each application, with something of its own in it. */
+async function cardsWithContent(): Promise<[string, CardState][]> {
+  const { openPgp: _none, ...plain } = cheapCard();
+  const piv = new TestCard(plain);
+  piv.beAdministrator();
+  piv.generate(0x9d, 0x11);
+  piv.put(0x5f4000, new Uint8Array(700).fill(5));
+  const openPgp = new TestCard();
+  openPgp.send([0xa4, 4, 0], Uint8Array.fromHex("d27600012401"));
+  const pin = new TextEncoder().encode("12345678");
+  assert.equal(openPgp.send([0x20, 0, 0x83], pin).sw, 0x9000);
+  assert.equal(openPgp.send([0xda, 1, 2], new Uint8Array(200).fill(7)).sw, 0x9000);
+  const { card, client } = await newPurse();
+  await client.askCredit(order(5, "L", 1));
+  return [["PIV", piv.card.state], ["OpenPGP", openPgp.card.state], ["purse", card.state]];
+}
 
 /**
  * A disk as bad as POSIX allows: a file's bytes and a folder's names are durable only after their

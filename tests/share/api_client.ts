@@ -107,5 +107,7 @@ export const SELECT_PIV = "00a4040009a0000003080000100000";
 /** GENERAL AUTHENTICATE with 9A: signs 32 bytes. */
 export const SIGN_9A = `0087119a26 7c2482008120${"11".repeat(32)}00`.replace(" ", "");
 export const SELECT_PURSE = "00a404000af053454b4953484f020100";
-/** Asks for the PIN's tries: PIV tells them, a purse that isn't installed does not. */
+/** What a purse shows without a PIN; no other application has this class. */
+export const PURSE_STATUS = "805c000000";
+/** Asks for the PIN's tries. */
 export const TRIES = "00200080";

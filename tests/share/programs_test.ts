@@ -8,7 +8,8 @@ import { labTest } from "../lab/needs.ts";
 import { Administrator } from "../story/panel.ts";
 import { enginePids } from "../story/observer.ts";
 import { openOffice, portalState, unlock, untilPhase } from "../story/visits.ts";
-import { ApiClient, SELECT_PIV, SELECT_PURSE, SIGN_9A, TRIES } from "./api_client.ts";
+import { ApiClient, PURSE_STATUS, SELECT_PIV, SELECT_PURSE, SIGN_9A, TRIES } from "./api_client.ts";
+import { browserAt, missingBrowser, PurseStation, useThePurse } from "./purse_page.ts";
 import { journalOf, openSharedWorld, putSigningKey } from "./shared_world.ts";
 
 const SOCKET_PROGRAM = fileURLToPath(new URL("./socket_program.ts", import.meta.url));
@@ -18,7 +19,8 @@ labTest("programs on terminals take turns at the card", async (t) => {
   const { boxes: [box], cards: { office: card }, network: { lab }, adminPassword } = world;
   const [first, second] = box.site.terminals;
   assert.ok(first && second);
-  await putSigningKey(lab, card);
+  const station = new PurseStation(lab.dir);
+  await putSigningKey(lab, card, station.installing);
   const one = new ApiClient(first, box);
   const two = new ApiClient(second, box);
 
@@ -59,11 +61,12 @@ labTest("programs on terminals take turns at the card", async (t) => {
     assert.equal(await one.enterPin(held.id, card.pin), "9000");
     assert.match(await one.command(held.id, SIGN_9A), /^7c.*9000$/);
     assert.match(await one.command(held.id, SELECT_PURSE), /9000$/);
-    assert.notEqual(await one.command(held.id, TRIES), "63c3");
+    assert.match(await one.command(held.id, PURSE_STATUS), /9000$/);
     await one.release(held.id);
     const next = await two.settled(waits.id);
     assert.equal(next.state, "granted");
-    assert.equal(await two.command(next.id, TRIES), "63c3", "neither selection nor PIN passed on");
+    assert.match(await two.command(next.id, PURSE_STATUS), /^6...$/, "no selection passed on");
+    assert.equal(await two.command(next.id, TRIES), "63c3", "nor a PIN");
     assert.match(await two.command(next.id, SELECT_PIV), /9000$/);
     assert.equal(await two.command(next.id, SIGN_9A), "6982", "and no PIN verified");
     assert.equal(await two.command(next.id, "00fb0000"), "6d00", "reset isn't allowed");
@@ -146,6 +149,26 @@ labTest("programs on terminals take turns at the card", async (t) => {
     await two.release(after.id);
   });
 
+  const noBrowser = missingBrowser();
+  await t.step({
+    name: `a purse in a browser: waits, tops up, pays, and another waits for it${
+      noBrowser === undefined ? "" : ` (skipped: ${noBrowser})`
+    }`,
+    ignore: noBrowser !== undefined,
+    fn: async () => {
+      const browser = await browserAt(second.machine, lab.dir);
+      try {
+        await useThePurse(browser, { box, station, other: one });
+      } finally {
+        await browser.close();
+      }
+      const ended = journalOf(box, "lease-ended").map(({ detail }) => String(detail["commands"]));
+      for (const command of ["PURSE ASK", "PURSE GRANT", "PURSE DEBIT"]) {
+        assert.ok(ended.some((commands) => commands.includes(command)), `${command}: ${ended}`);
+      }
+    },
+  });
+
   await t.step(
     "a PIN sent through a lease is in no memory, journal or store of the gateway",
     async () => {
@@ -160,13 +183,14 @@ labTest("programs on terminals take turns at the card", async (t) => {
         "the engine has it: the search finds",
       );
       const others = box.ownPids().filter((pid) => !engines.includes(pid));
-      assert.deepEqual(searchMemory(others, needle).hits, []);
+      const pursePin = { name: "purse PIN", bytes: new TextEncoder().encode(station.pin) };
+      assert.deepEqual(searchMemory(others, [...needle, pursePin]).hits, []);
       await one.release(held.id);
       for await (const { name, isFile } of Deno.readDir(box.state)) {
         if (!isFile) continue;
         const content = await Deno.readFile(`${box.state}/${name}`);
-        const found = new TextDecoder("latin1").decode(content).includes(card.pin);
-        assert.ok(!found, name);
+        const text = new TextDecoder("latin1").decode(content);
+        assert.ok(!text.includes(card.pin) && !text.includes(station.pin), name);
       }
       using database = new DatabaseSync(`${box.state}/gateway.db`, { readOnly: true });
       const dump = JSON.stringify(database.prepare("SELECT * FROM journal").all());

@@ -20,8 +20,11 @@ export async function openSharedWorld(
   return await openWorld({ hub: "stock", identity }, new PlainTeller(), { tables });
 }
 
-/** Makes a P-256 key in 9A with a certificate, whose public half is `9a.pub` in the lab's folder. */
-export async function putSigningKey(lab: Lab, card: Card): Promise<void> {
+/**
+ * Makes a P-256 key in 9A with a certificate, whose public half is `9a.pub` in the lab's folder.
+ * `more`: shell lines for the same bench.
+ */
+export async function putSigningKey(lab: Lab, card: Card, more = ""): Promise<void> {
   await using machine = await lab.machine("bench");
   await machine.quickAckLoopback();
   await startPcscd(machine);
@@ -37,7 +40,8 @@ export async function putSigningKey(lab: Lab, card: Card): Promise<void> {
     openssl x509 -req -in holder.csr -CA ca.crt -CAkey ca.pem -CAcreateserial \\
       -force_pubkey 9a.pub -days 2 -out 9a.crt
     yubico-piv-tool -r Virtual -a import-certificate -s 9a -i 9a.crt
-    echo message > message`,
+    echo message > message
+    ${more}`,
   ]);
   assert.equal(code, 0, stderr);
   await softcard.stop();

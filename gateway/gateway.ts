@@ -119,6 +119,7 @@ export class Gateway implements GatewayView {
     const { idleMs, hardMs } = config.share ?? { idleMs: 0, hardMs: 0 };
     this.leases = new ShareDesk({
       ...{ terminals: config.share?.terminals, limits: { idleMs, hardMs } },
+      phase: () => this.#session.phase,
       send: (message) => this.#session.tellEngine(message),
       known: () => this.#terminals,
       look: () => this.#look(),

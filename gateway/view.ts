@@ -109,10 +109,26 @@ export interface SharePerson {
   readonly since: number;
 }
 
+/** Why the card isn't lent now. */
+export type ShareClosed =
+  | "no-card"
+  /** Its holder was not verified. */
+  | "locked"
+  | "expired"
+  /** Its PIN is. */
+  | "blocked"
+  /** The gateway doesn't accept its profile. */
+  | "refused"
+  | "failed"
+  /** What is in the gateway is no card. */
+  | "stick";
+
 /** The shared card: who has it and who waits. */
 export interface ShareView {
   /** Whether it is lent now. */
   readonly open: boolean;
+  /** Why not; there while it isn't. */
+  readonly closed?: ShareClosed;
   /** A lease without a command for so long ends. */
   readonly idleMs: number;
   /** No lease lasts longer. */
@@ -142,7 +158,7 @@ export type LeaseEndReason =
   | "card-gone";
 
 /** Why a lease can't even be waited for. */
-export type LeaseRefused = "not-shared" | "not-allowed" | "no-card" | "locked" | "too-many";
+export type LeaseRefused = "not-shared" | "not-allowed" | "too-many" | ShareClosed;
 
 /** One program's lease. */
 export type LeaseView =

@@ -5,6 +5,7 @@
  */
 import { assertNever } from "../../os/assert_never.ts";
 import type { FromEngine, ToEngine } from "../engine/messages.ts";
+import { whyClosed } from "./share_closed.ts";
 import { ShareJournal, type WriteEntry } from "./share_journal.ts";
 import { type ShareTerminal, ShareTerminals, type ShareTerminalsParts } from "./share_terminals.ts";
 import type { ShareNews } from "./shell.ts";
@@ -15,11 +16,14 @@ import type {
   LeaseRefused,
   LeaseView,
   SealedPin,
+  SessionPhase,
   SharePerson,
   ShareView,
 } from "../view.ts";
 
 export interface ShareDeskParts extends ShareTerminalsParts {
+  /** Where the session stands: why nothing is lent. */
+  readonly phase: () => SessionPhase;
   readonly limits: { readonly idleMs: number; readonly hardMs: number };
   readonly send: (message: ToEngine) => void;
   readonly certify: (publicKey: Uint8Array) => Promise<string>;
@@ -93,7 +97,8 @@ export class ShareDesk implements LeaseDesk {
     const { idleMs, hardMs } = this.#parts.limits;
     const state = this.#state;
     if (state === undefined) {
-      return { open: false, idleMs, hardMs, waiting: [], waitingInAll: 0 };
+      const closed = whyClosed(this.#parts.phase());
+      return { open: false, closed, idleMs, hardMs, waiting: [], waitingInAll: 0 };
     }
     const { said, at } = state;
     const person = (one: ShareState["waiting"][number]): SharePerson => ({
@@ -104,6 +109,7 @@ export class ShareDesk implements LeaseDesk {
     });
     return {
       ...{ open: said.open, idleMs, hardMs },
+      ...(said.open ? {} : { closed: whyClosed(this.#parts.phase()) }),
       ...(said.holder === undefined ? {} : {
         holder: {
           ...person(said.holder),
@@ -128,8 +134,7 @@ export class ShareDesk implements LeaseDesk {
     if (this.#parts.terminals === undefined) return { refused: "not-shared" };
     const terminal = await this.terminalAt(address);
     if (terminal === undefined) return { refused: "not-allowed" };
-    if (this.#state === undefined) return { refused: "no-card" };
-    if (!this.#state.said.open) return { refused: "locked" };
+    if (this.#state?.said.open !== true) return { refused: whyClosed(this.#parts.phase()) };
     if (!this.#hasRoom(terminal.key)) return { refused: "too-many" };
     const ticket: Ticket = {
       ...{ number: this.#nextTicket++, terminal, state: { is: "waiting" }, heardAt: Date.now() },

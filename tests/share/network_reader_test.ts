@@ -17,8 +17,15 @@ labTest("stock programs on terminals use the gateway's card as if it were theirs
   await using two = await TerminalPc.start(second.machine, { box, folder: lab.dir });
   const reader = "-r Virtual";
 
-  await t.step("no card before its holder was verified", async () => {
+  await t.step("no card before its holder was verified, and the terminal is told why", async () => {
+    await one.untilSaid(/^No card to be had from the gateway \(none is in its reader/);
+    await box.insert(world.cards.expired);
+    await one.untilSaid(/^No card to be had from the gateway \(the card has expired/);
+    assert.notEqual((await one.run("opensc-tool -a")).code, 0);
+    await box.remove();
+    await untilPhase(first, box, ["no-card"]);
     await box.insert(card);
+    await one.untilSaid(/^No card to be had from the gateway \(its holder was not verified/);
     await untilPhase(first, box, ["pin-asked"]);
     assert.notEqual((await one.run("opensc-tool -a")).code, 0);
     await box.remove();
@@ -185,7 +192,7 @@ labTest(
     await unlock(first, box, card);
     await first.machine.sh("ip addr add 192.168.81.250/24 dev eth0");
     await using stranger = await TerminalPc.start(second.machine, { box, folder: lab.dir });
-    await stranger.untilSaid(/No card to be had/);
+    await stranger.untilSaid(/No card to be had .*terminals don't name this terminal/);
     assert.notEqual((await stranger.run("opensc-tool -a")).code, 0);
     assert.ok(
       journalOf(box, "reader-refused").some(({ detail }) =>
@@ -198,6 +205,6 @@ labTest(
       folder: lab.dir,
       authority: other,
     });
-    await doubtful.untilSaid(/No card to be had/);
+    await doubtful.untilSaid(/No card to be had .*certificate/);
   },
 );

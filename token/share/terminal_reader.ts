@@ -13,6 +13,7 @@ import {
   LinkDeframer,
   type LinkFrame,
 } from "./link.ts";
+import { whyNoCard } from "./why_no_card.ts";
 
 /** How long before dialling the gateway again, in milliseconds. */
 const REDIAL_MS = 1_000;
@@ -65,19 +66,20 @@ class TerminalReader {
   async follow(): Promise<void> {
     const { gateway, authority } = this.#options;
     while (!this.#isOver) {
+      let seen = "it hung up";
       try {
         const link = await Deno.connectTls({ ...gateway, caCerts: [authority] });
         this.#link = link;
         await send(link, encodeFrame(LINK.hello, Uint8Array.of(LINK_VERSION)));
         await this.#hearAll(link);
-        this.#say("No card to be had from the gateway (it hung up).");
       } catch (error) {
-        this.#say(`No card to be had from the gateway (${reasonOf(error)}).`);
+        seen = reasonOf(error);
       }
       close(this.#link);
       this.#link = undefined;
       this.#atr = undefined;
       this.#leave();
+      await this.#sayNoCard(seen);
       await new Promise((resolve) => setTimeout(resolve, REDIAL_MS));
     }
   }
@@ -228,6 +230,13 @@ class TerminalReader {
   async #tell(bytes: Uint8Array): Promise<void> {
     if (this.#link !== undefined) await send(this.#link, bytes).catch(() => close(this.#link));
     bytes.fill(0);
+  }
+
+  /** What the portal says of it, else what was seen of the way there. */
+  async #sayNoCard(seen: string): Promise<void> {
+    const { gateway: { hostname }, authority } = this.#options;
+    const why = this.#isOver ? undefined : await whyNoCard({ hostname, authority });
+    this.#say(`No card to be had from the gateway (${why ?? seen}).`);
   }
 
   /** Each thing once, not at every try. */

@@ -104,6 +104,26 @@ export const REFUSALS = {
     status: 409,
     error: "Cannot lend the card: its holder was not verified; enter the PIN at the portal",
   },
+  "expired": {
+    status: 409,
+    error: "Cannot lend the card: it has expired; ask its issuer to renew it",
+  },
+  "blocked": {
+    status: 409,
+    error: "Cannot lend the card: its PIN is blocked; its issuer can unblock it",
+  },
+  "refused": {
+    status: 409,
+    error: "Cannot lend the card: this gateway does not accept it; the portal says why",
+  },
+  "failed": {
+    status: 409,
+    error: "Cannot lend the card: its session failed; take it out and put it in again",
+  },
+  "stick": {
+    status: 409,
+    error: "Cannot lend a card: what is in the gateway is a stick; insert a card in its place",
+  },
   "too-many": { status: 503, error: "Cannot lend the card: too many wait for it; try again later" },
 } as const satisfies Record<LeaseRefused, { status: number; error: string }>;
 

@@ -10,7 +10,7 @@ export function cardOpenapi(version: string): Record<string, unknown> {
   const refused = {
     403: json("Not a terminal that may, or a foreign Origin", fault),
     404: json("Nothing is shared, or no such lease of this terminal", fault),
-    409: json("No card, its holder not verified, or a command is under way", fault),
+    409: json("No card that is lent (`fault` says why), or a command is under way", fault),
   };
   const answer = json("The card's raw answer: data and status word, or the gateway's refusal", {
     $ref: "#/components/schemas/Answer",
@@ -146,6 +146,10 @@ const SCHEMAS = {
     required: ["open", "idleMs", "hardMs", "waiting", "waitingInAll"],
     properties: {
       open: { type: "boolean" },
+      closed: {
+        enum: ["no-card", "locked", "expired", "blocked", "refused", "failed", "stick"],
+        description: "Why the card isn't lent now",
+      },
       idleMs: { type: "integer" },
       hardMs: { type: "integer" },
       holder: { type: "object", properties: { ...PERSON, until: TIME } },

@@ -1,3 +1,4 @@
+import type { LeaseRefused } from "../../gateway/view.ts";
 import type { PurseRefusal } from "../../token/stored_value/client_errors.ts";
 
 /** Everything that the purse's page says. Amounts are formatted before. */
@@ -62,7 +63,7 @@ export interface PurseMessages {
   readonly notPaid: string;
   readonly over: string;
   readonly cannot: Readonly<
-    Record<"not-shared" | "not-allowed" | "no-card" | "locked" | "too-many", string>
+    Record<LeaseRefused, string>
   >;
   readonly unreachable: string;
   readonly malformed: { readonly amount: string; readonly payee: string };

@@ -184,6 +184,7 @@ export class Gateway implements GatewayView {
   status(): GatewayStatus {
     const tunnel = this.#tunnelView();
     const share = this.leases.view();
+    const { card } = this.#session;
     return {
       name: this.#config.name,
       version: about.version,
@@ -191,6 +192,7 @@ export class Gateway implements GatewayView {
       startedAt: this.#startedAt,
       readers: [...this.#readers.view(), ...this.#sticks.view()],
       session: this.#session.phase,
+      ...(card === undefined ? {} : { card }),
       terminals: this.#terminalViews(),
       ...(tunnel === undefined ? {} : { tunnel }),
       ...(share === undefined ? {} : { share }),

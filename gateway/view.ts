@@ -3,6 +3,8 @@
  * terminal or an administrator may ask for. Nothing here carries a secret in the clear.
  */
 
+import type { CardCapabilities } from "../token/capabilities/types.ts";
+
 /** Where the card session stands. Times are Unix milliseconds. */
 export type SessionPhase = PhaseDetail & {
   /** What the phase is about; left out: a card. "either": cards and sticks are waited for. */
@@ -32,7 +34,12 @@ type PhaseDetail =
     /** The address of the terminal at which the PIN was entered. */
     readonly from: string;
   }
-  | { readonly phase: "unlocking"; readonly holder: string }
+  | {
+    readonly phase: "unlocking";
+    readonly holder: string;
+    /** The card works once its holder touches it. */
+    readonly touch?: true;
+  }
   | { readonly phase: "blocked"; readonly holder: string }
   | { readonly phase: "refused"; readonly fault: ProfileFault }
   | {
@@ -96,6 +103,13 @@ export type PinOutcome =
 export interface ReaderView {
   readonly name: string;
   readonly card: "absent" | "present" | "mute";
+}
+
+/** The card or stick of the session: what it can do for a profile and why, and what carries that now. */
+export interface CardView extends Pick<CardCapabilities, "identities" | "carriers"> {
+  readonly application: "piv" | "openpgp" | "stick";
+  /** Where the profile lies; left out where no genuine one was found. */
+  readonly carrier?: "card" | "folder" | "stick";
 }
 
 /** Somebody who uses the shared card, or waits for it. Times are Unix milliseconds. */
@@ -254,6 +268,8 @@ export interface GatewayStatus {
   readonly startedAt: number;
   readonly readers: readonly ReaderView[];
   readonly session: SessionPhase;
+  /** Left out while nothing is inserted, or what is inserted can't be read. */
+  readonly card?: CardView;
   readonly terminals: readonly TerminalView[];
   readonly tunnel?: TunnelView;
   /** Left out where the card isn't shared. */

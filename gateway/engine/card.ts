@@ -38,7 +38,12 @@ export interface LookOptions {
 
 export type Look =
   | { readonly report: Extract<CardReport, { card: "pin-asked" }>; readonly ready: ReadyCard }
-  | { readonly report: Exclude<CardReport, { card: "pin-asked" }> };
+  | {
+    readonly report: Exclude<CardReport, { card: "pin-asked" }>;
+    /** The application that was looked at; absent when the card has none that we use. */
+    readonly card?: HeldCard;
+    readonly carrier?: ProfileCarrier;
+  };
 
 /** How long the engine before this one may still hold the card, in milliseconds. */
 const HANDOVER_MS = 2_000;
@@ -105,23 +110,29 @@ async function lookAtApplication(
     ...options,
     check: (head) => checkHead(head, context({ highest: 0, revoked: false })),
   });
-  if ("fault" in found) return refused(found.fault);
+  if ("fault" in found) return { ...refused(found.fault), card };
+  const { carrier } = found;
   const known = await options.askGateway(found.head);
   const check = await checkHead(found.bytes, context(known));
-  if (check.result === "fault") return refused(check.fault);
+  if (check.result === "fault") return { ...refused(check.fault), card };
   const { head } = check;
   const expiresAt = head.expiresAt * 1000;
   if (check.result === "expired") {
-    return { report: { card: "expired", holder: head.holder, expiredAt: expiresAt } };
+    const { holder } = head;
+    return { report: { card: "expired", holder, expiredAt: expiresAt }, card, carrier };
   }
-  if (card.application === "openpgp" && card.publicKey === undefined) return refused("other-card");
+  if (card.application === "openpgp" && card.publicKey === undefined) {
+    return { ...refused("other-card"), card };
+  }
   const sealed = await found.readSealed();
-  if (sealed === undefined) return refused("damaged");
+  if (sealed === undefined) return { ...refused("damaged"), card };
   const pin = await freshPinStatus(session, card);
-  if (pin.state === "blocked") return { report: { card: "blocked", holder: head.holder } };
+  if (pin.state === "blocked") {
+    return { report: { card: "blocked", holder: head.holder }, card, carrier };
+  }
   return {
     report: { card: "pin-asked", holder: head.holder, triesLeft: pin.triesLeft, expiresAt },
-    ready: { card, head, sealed, carrier: found.carrier },
+    ready: { card, head, sealed, carrier },
   };
 }
 
@@ -142,6 +153,8 @@ async function freshPinStatus(session: CardSession, { client }: HeldCard) {
   return again;
 }
 
-function refused(fault: ProfileFault): Look {
+function refused(
+  fault: ProfileFault,
+): { report: Extract<CardReport, { card: "refused" }>; card?: HeldCard } {
   return { report: { card: "refused", fault } };
 }

@@ -10,6 +10,9 @@ import { parseIssuerKey } from "../../token/profile/jws.ts";
 import type { IssuerKey, ProfileHead } from "../../token/profile/types.ts";
 import { prepareTunnel } from "../../tunnel/tunnel.ts";
 import { lookAtCard, type ReadyCard, takeCard } from "./card.ts";
+import { cardFacts } from "./card_facts.ts";
+import type { ProfileCarrier } from "./find_profile.ts";
+import type { HeldCard } from "./held_card.ts";
 import { MAX_MESSAGE_BYTES, TUNNEL_REPORT_MS } from "./limits.ts";
 import { Lending } from "./lending.ts";
 import { LineWriter, readLines } from "./lines.ts";
@@ -38,6 +41,8 @@ export class Engine {
   #stick: ReadyStick | undefined;
   #uplink: Uplink | undefined;
   #unlocking = false;
+  /** The card is asked what it can do: nothing else is asked of it meanwhile. */
+  #described: Promise<void> = Promise.resolve();
   #generation: ((known: { highest: number; revoked: boolean }) => void) | undefined;
   #lending: Lending | undefined;
 
@@ -122,6 +127,10 @@ export class Engine {
       askGateway: (head) => this.#askGateway(head),
       onFault: (message) => this.#notice(message),
     });
+    // An engine that refused its card is ended at once; a page that asks for a PIN waits for nothing.
+    if (!("ready" in look) && look.card !== undefined) {
+      await this.#tellFacts(look.card, look.carrier);
+    }
     if ("ready" in look) this.#ready = look.ready;
     if ("ready" in look && start.share !== undefined) {
       this.#lending = new Lending({
@@ -135,7 +144,13 @@ export class Engine {
       });
     }
     await this.#say({ type: "card", report: look.report });
-    this.#do(() => this.#lending?.looked() ?? Promise.resolve());
+    this.#do(async () => {
+      if ("ready" in look) {
+        const { card, carrier } = look.ready;
+        await (this.#described = this.#tellFacts(card, carrier));
+      }
+      await this.#lending?.looked();
+    });
   }
 
   async #lookAtStick(path: string, start: Start): Promise<void> {
@@ -147,7 +162,16 @@ export class Engine {
       onFault: (message) => this.#notice(message),
     });
     if ("ready" in look) this.#stick = look.ready;
+    await this.#say({
+      type: "card-facts",
+      facts: { application: "stick", carrier: "stick", identities: [], carriers: [] },
+    });
     await this.#say({ type: "card", report: look.report });
+  }
+
+  async #tellFacts(card: HeldCard, carrier: ProfileCarrier | undefined): Promise<void> {
+    const facts = await cardFacts(card, carrier);
+    if (facts !== undefined) await this.#say({ type: "card-facts", facts });
   }
 
   #askGateway(head: ProfileHead): Promise<{ highest: number; revoked: boolean }> {
@@ -169,6 +193,7 @@ export class Engine {
     const token = stick ?? ready;
     if (!start || !token || !opener || this.#unlocking) return;
     this.#unlocking = true;
+    await this.#described;
     // First: a terminal's lease ends and what it leaves is put in order; the PIN waits sealed.
     const why = await this.#lending?.takeBack();
     if (why !== undefined) {
@@ -187,7 +212,11 @@ export class Engine {
     this.#secrets.keepPin(pin);
     const unlocked = "found" in token
       ? await unlockStick(token, this.#secrets)
-      : await unlock(token, { issuerKeys: issuerKeysOf(start), secrets: this.#secrets });
+      : await unlock(token, {
+        issuerKeys: issuerKeysOf(start),
+        secrets: this.#secrets,
+        onTouch: (wanted) => void this.#say({ type: "touch", wanted }),
+      });
     if (unlocked.result === "failed") {
       this.#secrets.forgetPin();
       this.#unlocking = false;

@@ -3,6 +3,7 @@
  * the clear: a PIN is sealed to the engine's own key, and keys never leave it.
  */
 import * as v from "valibot";
+import { FromEngineFactsSchemas } from "./facts_message.ts";
 import {
   FromEngineShareSchemas,
   ShareStartSchema,
@@ -121,6 +122,7 @@ export const FromEngineSchema = v.variant("type", [
   }),
   v.strictObject({ type: v.literal("notice"), message: text(512) }),
   v.strictObject({ type: v.literal("card-gone") }),
+  ...FromEngineFactsSchemas,
   ...FromEngineShareSchemas,
 ]);
 export type FromEngine = v.InferOutput<typeof FromEngineSchema>;

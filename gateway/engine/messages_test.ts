@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { CAPABILITY_WORDS } from "../../token/capabilities/words.ts";
 import { parseFromEngine, parseToEngine } from "./messages.ts";
 
 Deno.test("messages: what is well formed is read, everything else is nothing", () => {
@@ -33,6 +34,29 @@ Deno.test("messages: what is well formed is read, everything else is nothing", (
     parseFromEngine(JSON.stringify({ ...card, report: { card: "refused", fault: "odd" } })),
     undefined,
   );
+});
+
+Deno.test("messages: every reason that a card's ways can have crosses to the gateway", () => {
+  const facts = (reason: Record<string, unknown>) => ({
+    type: "card-facts",
+    facts: {
+      application: "piv",
+      carrier: "folder",
+      identities: [{ way: "sealed", open: "yes", reason }],
+      carriers: [],
+    },
+  });
+  const values: Record<string, unknown> = {
+    ...{ version: "5.7.1", slot: "9d", status: "6A81", bytes: 255 },
+  };
+  for (const [key, words] of Object.entries(CAPABILITY_WORDS.en.reasons)) {
+    const fields = [...words.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => [name, values[name]]);
+    const message = facts({ key, ...Object.fromEntries(fields) });
+    assert.deepEqual(parseFromEngine(JSON.stringify(message)), message, key);
+  }
+  for (const odd of [{ key: "odd" }, { key: "x25519-firmware" }, { key: "p256-listed", more: 1 }]) {
+    assert.equal(parseFromEngine(JSON.stringify(facts(odd))), undefined);
+  }
 });
 
 Deno.test("messages: any line is read or refused without a throw", () => {

@@ -10,6 +10,7 @@ import { formatBundle } from "../../token/profile/bundle.ts";
 import type { Profile } from "../../token/profile/profile.ts";
 import { sealProfile } from "../../token/profile/seal.ts";
 import { cheapCard } from "../../token/softcard/test_card.ts";
+import { cardFacts } from "./card_facts.ts";
 import { type Look, lookAtCard, type ReadyCard } from "./card.ts";
 import { EngineSecrets } from "./secrets.ts";
 import { unlock } from "./unlock.ts";
@@ -94,7 +95,7 @@ async function enter(place: Place, ready: ReadyCard, pin: string) {
   const secrets = new EngineSecrets();
   secrets.keepPin(utf8(pin));
   const issuerKeys = [place.sample.issuer.publicKey];
-  return { secrets, result: await unlock(ready, { issuerKeys, secrets }) };
+  return { secrets, result: await unlock(ready, { issuerKeys, secrets, onTouch: () => {} }) };
 }
 
 Deno.test("an OpenPGP card opens the profile that lies in the folder, its keys in locked memory", async () => {
@@ -123,6 +124,28 @@ Deno.test("an OpenPGP card opens the profile that lies in the folder, its keys i
   secrets.wipe();
   assert.ok([...result.privateKey.bytes, ...secrets.pin].every((byte) => byte === 0), "wiped");
   assert.deepEqual(place.faults, []);
+});
+
+Deno.test("the card's ways are told, whichever application was looked at last", async () => {
+  await using place = await open();
+  const without = await place.look();
+  assert.ok("card" in without && without.card);
+  const empty = await cardFacts(without.card, undefined);
+  assert.deepEqual([empty?.application, empty?.carrier], ["piv", undefined]);
+  assert.deepEqual(empty?.identities.map(({ way, open }) => [way, open]), [
+    ["on-card", "yes"],
+    ["sealed", "yes"],
+  ]);
+  await place.write();
+  const ready = await readyOf(place);
+  const facts = await cardFacts(ready.card, ready.carrier);
+  assert.deepEqual([facts?.application, facts?.carrier], ["openpgp", "folder"]);
+  assert.deepEqual(facts?.identities.map(({ reason }) => reason.key), [
+    "openpgp-needs-piv",
+    "openpgp-key-there",
+  ]);
+  const { result } = await enter(place, ready, "123456");
+  assert.equal(result.result, "ok", "asking has changed nothing");
 });
 
 Deno.test("wrong PINs show the tries that are left, and a blocked card is told apart", async () => {

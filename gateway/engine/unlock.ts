@@ -21,6 +21,7 @@ import type { UnlockFailure } from "../session/events.ts";
 import type { ProfileFault } from "../view.ts";
 import type { ReadyCard } from "./card.ts";
 import type { EngineSecrets } from "./secrets.ts";
+import { touchedOpenPgp, touchedPiv } from "./touch.ts";
 
 export type Unlocked = Extract<Opened, { result: "ok" }>;
 
@@ -30,7 +31,12 @@ export type Unlocked = Extract<Opened, { result: "ok" }>;
  */
 export async function unlock(
   ready: ReadyCard,
-  { issuerKeys, secrets }: { issuerKeys: readonly IssuerKey[]; secrets: EngineSecrets },
+  { issuerKeys, secrets, onTouch }: {
+    issuerKeys: readonly IssuerKey[];
+    secrets: EngineSecrets;
+    /** Hears when the card waits for a touch of its key, and when no longer. */
+    onTouch: (wanted: boolean) => void;
+  },
 ): Promise<Unlocked | { result: "failed"; why: UnlockFailure }> {
   try {
     const verified = await ready.card.client.verifyPin(secrets.pin);
@@ -38,7 +44,7 @@ export async function unlock(
     if (verified.outcome === "wrong") {
       return failed({ failure: "wrong-pin", triesLeft: verified.triesLeft });
     }
-    const identity = identityOf(ready);
+    const identity = identityOf(ready, onTouch);
     if (identity === undefined) {
       return failed({ failure: "failed", reason: "no key of this card opens the profile" });
     }
@@ -71,12 +77,16 @@ export async function unlock(
 }
 
 /** The card's key alone, or together with the half that a hub gives out once the card proved itself. */
-function identityOf({ card, head }: ReadyCard): FileKeyIdentity | undefined {
+function identityOf(
+  { card, head }: ReadyCard,
+  onTouch: (wanted: boolean) => void,
+): FileKeyIdentity | undefined {
   const { sealedTo, split } = head;
   if (card.application === "openpgp") {
-    return card.publicKey && openPgpIdentity(card.client, card.publicKey);
+    return card.publicKey &&
+      openPgpIdentity(touchedOpenPgp(card.client, onTouch), card.publicKey);
   }
-  const piv = card.client;
+  const piv = touchedPiv(card.client, onTouch);
   if (sealedTo === undefined || split === undefined) {
     return sealedTo && pivIdentity(piv, sealedTo);
   }

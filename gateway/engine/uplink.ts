@@ -1,6 +1,6 @@
 /** The engine's tunnel to the profile's server, and the grant that the gateway hears of. */
+import { CardRefusedError } from "../../token/apdu/channel.ts";
 import { SW } from "../../token/apdu/status.ts";
-import { PivRefusedError } from "../../token/piv/client_types.ts";
 import { PIV_ALGORITHM } from "../../token/piv/constants.ts";
 import type { PivClient } from "../../token/piv/client.ts";
 import type { Profile } from "../../token/profile/profile.ts";
@@ -18,6 +18,7 @@ import { resolveEndpoints } from "./endpoints.ts";
 import { DEFAULT_MTU } from "./limits.ts";
 import type { FromEngine, ToEngine } from "./messages.ts";
 import type { EngineSecrets } from "./secrets.ts";
+import { type TouchedPiv, touchedPiv } from "./touch.ts";
 import type { Unlocked } from "./unlock.ts";
 
 export interface UplinkOptions {
@@ -114,14 +115,21 @@ function identityOf({ unlocked, ready, secrets, mayUseCard }: UplinkOptions): Id
     if (ready?.card.application !== "piv") {
       throw new Error("Cannot start the tunnel: its identity is on a PIV card");
     }
-    const piv = ready.card.client;
+    // Nobody is told: handshakes go on for as long as the session does.
+    const { client } = ready.card;
+    const agreeing = touchedPiv(client, () => {});
     return {
       kind: "remote",
       publicKey: parsePublicKey(identity.publicKey),
       async dh(peer, into) {
         // Between two commands of a terminal it would lose the terminal's state, or lend it ours.
         if (!mayUseCard()) throw new Error("Cannot ask the card: a terminal has it");
-        await cardDh(piv, { slot: identity.slot, peer, into, secrets });
+        await cardDh({ client, agreeing }, {
+          slot: identity.slot,
+          peer,
+          into,
+          secrets,
+        });
       },
     };
   }
@@ -145,15 +153,18 @@ interface CardDh {
  * One X25519 on the card: SP 800-73 GENERAL AUTHENTICATE, key establishment. A card that lost its
  * PIN state (a reset between two handshakes) is shown the session's PIN once more.
  */
-async function cardDh(piv: PivClient, { slot, peer, into, secrets }: CardDh): Promise<void> {
-  const agree = () => piv.agree(slot, { algorithm: PIV_ALGORITHM.x25519, peer });
+async function cardDh(
+  { client, agreeing }: { client: PivClient; agreeing: TouchedPiv },
+  { slot, peer, into, secrets }: CardDh,
+): Promise<void> {
+  const agree = () => agreeing.agree(slot, { algorithm: PIV_ALGORITHM.x25519, peer });
   let shared: Uint8Array;
   try {
     shared = await agree();
   } catch (error) {
-    const lost = error instanceof PivRefusedError && error.sw === SW.SECURITY_STATUS_NOT_SATISFIED;
-    if (!lost || secrets.pin.length === 0 || !await piv.select()) throw error;
-    const verified = await piv.verifyPin(secrets.pin);
+    const lost = error instanceof CardRefusedError && error.sw === SW.SECURITY_STATUS_NOT_SATISFIED;
+    if (!lost || secrets.pin.length === 0 || !await client.select()) throw error;
+    const verified = await client.verifyPin(secrets.pin);
     if (verified.outcome !== "ok") {
       // It was right in this session and isn't any more: no second try is spent on it.
       secrets.forgetPin();

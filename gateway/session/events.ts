@@ -59,6 +59,8 @@ export type SessionEvent =
   | { readonly type: "engine-pin-begins"; readonly run: EngineRun }
   /** What terminals left of the PIN's tries. */
   | { readonly type: "engine-tries"; readonly run: EngineRun; readonly triesLeft: number }
+  /** The card waits for a touch of its key, or does so no longer. */
+  | { readonly type: "engine-touch"; readonly run: EngineRun; readonly wanted: boolean }
   | { readonly type: "engine-grant"; readonly run: EngineRun; readonly grant: Grant }
   /** The engine saw the card go; it wipes its keys and ends by itself. */
   | { readonly type: "engine-card-gone"; readonly run: EngineRun }

@@ -8,6 +8,8 @@ export const CARD_REPORT_MS = 20_000;
 export const UNLOCK_MS = 20_000;
 /** PINs that may wait while another one is tried. */
 export const PINS_WAITING = 8;
+/** From a card's wish to be touched to the result of the PIN: people look for their key first. */
+export const TOUCH_MS = 25_000;
 /** From a grant to its being in force. */
 export const GRANT_MS = 10_000;
 /** How long a reader may still report a card that the engine saw leave. */

@@ -97,6 +97,9 @@ export class SessionCore {
       case "engine-tries":
         this.#onTries(event.triesLeft, now);
         break;
+      case "engine-touch":
+        this.#onTouch(event.wanted, now);
+        break;
       case "engine-grant":
         this.#onGrant(event.grant, now);
         break;
@@ -251,6 +254,14 @@ export class SessionCore {
     if (stage.at !== "suspended") return;
     const { report, pin } = stage;
     this.#stage = { at: "unlocking", report, pin, by: now + limits.UNLOCK_MS };
+  }
+
+  #onTouch(wanted: boolean, now: number): void {
+    if (this.#stage.at !== "unlocking") return;
+    const { touch: _before, ...stage } = this.#stage;
+    this.#stage = wanted
+      ? { ...stage, touch: true, by: Math.max(stage.by, now + limits.TOUCH_MS) }
+      : stage;
   }
 
   #onTries(triesLeft: number, now: number): void {

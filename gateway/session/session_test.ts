@@ -152,6 +152,25 @@ Deno.test("PINs: nobody's turn, another engine's, and while one runs", () => {
   assert.deepEqual(outcome(drive(core, reader("absent", 2))), ["card-gone"]);
 });
 
+Deno.test("a card that wants to be touched says so, and gets the time", () => {
+  const core = new SessionCore();
+  drive(core, reader("present"), hello(1), asked(1));
+  drive(core, { type: "engine-touch", run: run(1), wanted: true });
+  assert.equal(phaseOf(core), "pin-asked", "only while a PIN is tried");
+  drive(core, pin(1));
+  const late = limits.UNLOCK_MS - 1;
+  const told = core.handle({ type: "engine-touch", run: run(1), wanted: true }, late);
+  assert.deepEqual(types(told), ["phase"]);
+  assert.deepEqual({ ...core.phase }, { phase: "unlocking", holder: "Hana", touch: true });
+  assert.equal(deadlineOf(core), late + limits.TOUCH_MS);
+  core.handle({ type: "engine-touch", run: run(1), wanted: false }, late + 5);
+  assert.deepEqual({ ...core.phase }, { phase: "unlocking", holder: "Hana" });
+  assert.deepEqual(types(core.handle({ type: "tick" }, late + 6)), []);
+  assert.equal(phaseOf(core), "unlocking");
+  core.handle({ type: "tick" }, late + limits.TOUCH_MS);
+  assert.equal(phaseOf(core), "failed");
+});
+
 Deno.test("a lost engine: grant revoked, engine restarted, held back when it goes on", () => {
   const core = upCore();
   const lost = drive(core, { type: "engine-ended", run: run(1), reason: "signal 9" });

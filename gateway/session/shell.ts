@@ -2,7 +2,14 @@
 import { assertNever } from "../../os/assert_never.ts";
 import { type EngineProcess, startEngineProcess } from "../engine/host.ts";
 import type { FromEngine, ToEngine } from "../engine/messages.ts";
-import type { JournalLevel, PinOutcome, PinTarget, SealedPin, SessionPhase } from "../view.ts";
+import type {
+  CardView,
+  JournalLevel,
+  PinOutcome,
+  PinTarget,
+  SealedPin,
+  SessionPhase,
+} from "../view.ts";
 import type { EngineRun, ReaderState, SessionCommand, SessionEvent } from "./events.ts";
 import type { Grant } from "./grant.ts";
 import { SessionCore } from "./session.ts";
@@ -48,6 +55,7 @@ export class SessionShell {
   #ticket = 0;
   #grant: Grant | undefined;
   #tunnel: TunnelReport | undefined;
+  #card: CardView | undefined;
   /** The genuine profile that an engine has found. */
   #profile: { readonly run: EngineRun; readonly name: ProfileName } | undefined;
   #idle: (() => void) | undefined;
@@ -70,6 +78,12 @@ export class SessionShell {
     return this.#tunnel === undefined
       ? { grant: this.#grant }
       : { grant: this.#grant, tunnel: this.#tunnel };
+  }
+
+  /** What the last engine found out about the card, for as long as something is inserted. */
+  get card(): CardView | undefined {
+    const { phase } = this.#core.phase;
+    return phase === "no-card" || phase === "no-reader" ? undefined : this.#card;
   }
 
   /** The engine's process id, while one runs. */
@@ -175,6 +189,7 @@ export class SessionShell {
       },
     });
     this.#engine = { run, process };
+    this.#card = undefined;
     process.send(this.#deps.engineStart(reader));
   }
 
@@ -213,6 +228,11 @@ export class SessionShell {
         return this.#handle({ type: "engine-pin-begins", run });
       case "tries":
         return this.#handle({ type: "engine-tries", run, triesLeft: message.triesLeft });
+      case "touch":
+        return this.#handle({ type: "engine-touch", run, wanted: message.wanted });
+      case "card-facts":
+        if (this.#engine?.run === run) this.#card = message.facts;
+        return;
       case "grant":
         return this.#handle({ type: "engine-grant", run, grant: message.grant });
       case "tunnel":

@@ -21,6 +21,8 @@ export type Stage =
     readonly report: Asked;
     readonly pin: PinAttempt;
     readonly by: number;
+    /** The card waits for a touch. */
+    readonly touch?: true;
   }
   /** As above, and a terminal has the card. `until` is in Unix milliseconds. */
   | {
@@ -102,7 +104,10 @@ export function phaseOf(
       return { phase: "suspended", holder, busy, until, from };
     }
     case "unlocking":
-      return { phase: "unlocking", holder: stage.report.holder };
+      return {
+        ...{ phase: "unlocking", holder: stage.report.holder },
+        ...(stage.touch === undefined ? {} : { touch: stage.touch }),
+      };
     case "applying":
       return { phase: "unlocking", holder: stage.grant.holder };
     case "up": {

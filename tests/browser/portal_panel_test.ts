@@ -1,7 +1,8 @@
 /** The portal and the panel in a real browser, over TLS on loopback, against a gateway in memory. */
 import assert from "node:assert/strict";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
-import type { GatewayStatus } from "../../gateway/view.ts";
+import type { CardView, GatewayStatus } from "../../gateway/view.ts";
+import { judge } from "../../token/capabilities/judge.ts";
 import { buildWeb } from "../../web/build.ts";
 import { serveGatewayWeb } from "../../web/gateway_web.ts";
 import { testCertificate } from "./certificate.ts";
@@ -180,6 +181,8 @@ browserTest("an administrator signs in, sees it live and ends the session", asyn
   await says(page, '[data-rate="sent"]', "800 kb/s");
   await says(page, "#tunnel", "192.0.2.1:51820");
   await says(page, "#terminals tbody tr", "laptop 192.168.77.21 8.0 Mb/s 29.0 MB 800 kb/s 2.9 MB");
+  await says(page, "#card", "OpenPGP card Its profile sealed, in this gateway's folder");
+  await says(page, '#card [data-way="sealed"]', "yes The card's decryption key is an X25519 key.");
   await says(page, "#drops", "IPv6 outside the profile 12");
   await says(page, ".warnings", "the disk is full");
   await page.evaluate(() => document.querySelector("#chart canvas")?.setAttribute("id", "same"));
@@ -249,6 +252,18 @@ browserTest("the panel fits a phone, in both languages and colours", async (site
   await site.shoot(page, "panel-phone-light");
 });
 
+/** An OpenPGP card whose profile lies beside it. */
+const CARD: CardView = {
+  carrier: "folder",
+  ...judge({
+    application: "openpgp",
+    hasX25519: true,
+    algorithmsChangeable: true,
+    privateObjects: true,
+    longestPrivateObject: 255,
+  }),
+};
+
 /** A second number `n` of a tunnel that carries 1 MB/s in and 100 kB/s out. */
 function statusAfter(start: number, n: number): Partial<GatewayStatus> {
   const receivedBytes = n * 1_000_000;
@@ -256,6 +271,7 @@ function statusAfter(start: number, n: number): Partial<GatewayStatus> {
   const lease = { leaseUntil: start + 3_600_000 };
   return {
     now: start + n * 1000,
+    card: CARD,
     terminals: [{
       address: "192.168.77.21",
       mac: "52:54:00:12:34:56",

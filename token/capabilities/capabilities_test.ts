@@ -90,9 +90,9 @@ Deno.test("each kind of card has its ways and its reasons", () => {
   }
 });
 
-Deno.test("a card without room is carried by the hub, and the best way is a sure one", () => {
+Deno.test("a card without room is carried by the gateway, and the best way is a sure one", () => {
   const strict = judge({ ...NIST_CARD, trial: { trial: "refused", sw: 0x6a82 } });
-  assert.equal(best(strict.carriers)?.way, "hub");
+  assert.equal(best(strict.carriers)?.way, "folder");
   assert.equal(best(strict.identities)?.way, "on-card", "the first of two that may be");
   assert.equal(best(judge({ ...NIST_CARD, version: "5.7.2" }).identities)?.way, "on-card");
   assert.equal(best([]), undefined);

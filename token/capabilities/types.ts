@@ -14,11 +14,11 @@ export type IdentityWay =
 export type CarrierWay =
   /** In data objects of the card. */
   | "card"
-  /** Its file key alone on the card, in a private object; the rest at the hub or on a stick. */
+  /** Its file key alone on the card, in a private object; the rest elsewhere. */
   | "card-key-only"
-  /** In the hub's store, which holds ciphertext only. */
-  | "hub"
-  /** On a USB stick. */
+  /** In the gateway's folder of sealed profiles, which holds ciphertext only. */
+  | "folder"
+  /** On a USB stick that stands in the card's place, under a password. */
   | "stick";
 
 /** Why a way is open or closed; each has its words in `words.ts`. */
@@ -45,8 +45,8 @@ export type CapabilityReason =
   | { readonly key: "openpgp-needs-piv" }
   | { readonly key: "openpgp-object"; readonly bytes: number }
   | { readonly key: "openpgp-no-object" }
-  | { readonly key: "hub-any-card" }
-  | { readonly key: "stick-any-card" };
+  | { readonly key: "folder-any-card" }
+  | { readonly key: "stick-instead" };
 
 /** One way, whether it is open, and why. */
 export interface Way<Name extends string> {

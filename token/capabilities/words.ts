@@ -53,8 +53,8 @@ export const CAPABILITY_WORDS: Readonly<Record<CapabilityLanguage, CapabilityWor
     carriers: {
       card: "Profile on the card",
       "card-key-only": "Profile's key on the card, the rest elsewhere",
-      hub: "Profile at the hub, encrypted",
-      stick: "Profile on a USB stick",
+      folder: "Profile at the gateway, encrypted",
+      stick: "A USB stick in the card's place",
     },
     open: { yes: "yes", no: "no", unknown: "perhaps" },
     reasons: {
@@ -80,8 +80,8 @@ export const CAPABILITY_WORDS: Readonly<Record<CapabilityLanguage, CapabilityWor
       "openpgp-needs-piv": "The handshake on the card needs a PIV application.",
       "openpgp-object": "A private object of the card holds {bytes} bytes.",
       "openpgp-no-object": "The card has no private objects, or too small ones.",
-      "hub-any-card": "The hub keeps sealed profiles for any card.",
-      "stick-any-card": "A stick carries sealed profiles for any card.",
+      "folder-any-card": "Gateways keep sealed profiles for any card in a folder.",
+      "stick-instead": "A stick carries a profile of its own under a password.",
     },
   },
   ja: {
@@ -92,8 +92,8 @@ export const CAPABILITY_WORDS: Readonly<Record<CapabilityLanguage, CapabilityWor
     carriers: {
       card: "カード上のプロファイル",
       "card-key-only": "鍵だけカード上、残りは別の場所",
-      hub: "ハブ上のプロファイル（暗号化）",
-      stick: "USBメモリー上のプロファイル",
+      folder: "ゲートウェイ上のプロファイル（暗号化）",
+      stick: "カードの代わりのUSBメモリー",
     },
     open: { yes: "可", no: "不可", unknown: "不明" },
     reasons: {
@@ -121,8 +121,9 @@ export const CAPABILITY_WORDS: Readonly<Record<CapabilityLanguage, CapabilityWor
       "openpgp-needs-piv": "カード上でのハンドシェイクにはPIVアプリケーションが必要です。",
       "openpgp-object": "カードの私用領域は{bytes}バイトです。",
       "openpgp-no-object": "カードに私用領域がないか、小さすぎます。",
-      "hub-any-card": "ハブはどのカードの暗号化プロファイルも保管できます。",
-      "stick-any-card": "USBメモリーはどのカードの暗号化プロファイルも運べます。",
+      "folder-any-card":
+        "ゲートウェイのフォルダーは、どのカードの暗号化プロファイルも保管できます。",
+      "stick-instead": "USBメモリーは、パスワードで守られた独自のプロファイルを運びます。",
     },
   },
 };

@@ -192,6 +192,18 @@ export class OpenPgpClient {
     return shared;
   }
 
+  /** Whether the decryption key works only once its holder touches the card (UIF, 4.4.3.12). */
+  async wantsTouch(): Promise<boolean> {
+    const { data, sw } = await this.#exchange(
+      command(
+        { ins: OPENPGP_INS.getData, p2: OPENPGP_DO.decryptionTouch },
+        { ne: 256 },
+      ),
+    );
+    // Cards without a button have no such object.
+    return sw === SW.OK && (data[0] ?? 0) !== 0;
+  }
+
   /** A private object's content; `undefined` when it is empty or the card has none. */
   async privateObject(tag: PrivateObject): Promise<Uint8Array | undefined> {
     return await this.#getData(tag);

@@ -36,6 +36,8 @@ export const OPENPGP_DO = {
   passwordStatus: 0xc4,
   fingerprints: 0xc5,
   generationTimes: 0xcd,
+  /** User interaction flag of the decryption key: whether it asks for a touch. */
+  decryptionTouch: 0xd7,
   keyInformation: 0xde,
   name: 0x5b,
   language: 0x5f2d,

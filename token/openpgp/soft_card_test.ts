@@ -40,7 +40,7 @@ Deno.test("the card says who it is and what it can", async () => {
   const ways = judge(await openPgpFacts(card));
   assert.deepEqual(ways.carriers.map(({ way, open }) => `${way} ${open}`), [
     "card-key-only yes",
-    "hub yes",
+    "folder yes",
     "stick yes",
   ]);
 });

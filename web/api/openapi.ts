@@ -130,6 +130,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
       busy: STRING,
       until: TIME,
       from: STRING,
+      touch: { type: "boolean", description: "The card works once its holder touches it" },
       token: { enum: ["stick", "either"] },
     },
   },
@@ -140,6 +141,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     startedAt: TIME,
     readers: list(object({ name: STRING, card: { enum: ["absent", "present", "mute"] } })),
     session: ref("Session"),
+    card: ref("Card"),
     terminals: list(object({
       address: STRING,
       mac: STRING,
@@ -163,6 +165,15 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     "drops",
     "warnings",
   ]),
+  Card: object({
+    application: { enum: ["piv", "openpgp", "stick"] },
+    carrier: {
+      enum: ["card", "folder", "stick"],
+      description: "Where the profile lies; left out where no genuine one was found",
+    },
+    identities: list(way(["on-card", "sealed"])),
+    carriers: list(way(["card", "card-key-only", "folder", "stick"])),
+  }, ["application", "identities", "carriers"]),
   Share: object({
     open: { type: "boolean" },
     idleMs: INTEGER,
@@ -193,6 +204,18 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     detail: { type: "object", additionalProperties: { type: ["string", "number"] } },
   }),
 };
+
+/** Whether a way is open to the card, and why: a word for programs, with its own facts. */
+function way(names: readonly string[]): Schema {
+  return object({
+    way: { enum: names },
+    open: { enum: ["yes", "no", "unknown"] },
+    reason: {
+      ...object({ key: STRING }),
+      additionalProperties: { type: ["string", "number"] },
+    },
+  });
+}
 
 function ref(name: string): Schema {
   return { $ref: `#/components/schemas/${name}` };

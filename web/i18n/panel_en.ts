@@ -55,6 +55,7 @@ export const panelEn: PanelMessages = {
     validUntil: "Card valid until",
     expired: "Expired",
     triesLeft: "PIN tries left",
+    touch: "The card waits until its holder touches it.",
     reason: "Reason",
     end: "End session",
     endAsk:
@@ -76,6 +77,25 @@ export const panelEn: PanelMessages = {
       "unreadable-card": "the card does not answer",
       "not-a-piv-card": "not a PIV card",
     },
+  },
+  card: {
+    title: "Card and profile",
+    none: "Nothing is inserted, or it can't be read.",
+    kind: "Kind",
+    application: {
+      piv: "PIV card",
+      openpgp: "OpenPGP card",
+      stick: "USB stick, under a password",
+    },
+    profile: "Its profile",
+    noProfile: "none was found",
+    carrier: {
+      card: "on the card",
+      folder: "sealed, in this gateway's folder",
+      stick: "on the stick",
+    },
+    identities: "Where its private key can be",
+    carriers: "Where its profile can lie",
   },
   readers: {
     title: "Readers",

@@ -52,6 +52,7 @@ export const panelJa: PanelMessages = {
     validUntil: "カードの有効期限",
     expired: "期限切れ",
     triesLeft: "PIN の残り回数",
+    touch: "カードは、利用者が触れるのを待っています。",
     reason: "理由",
     end: "セッションを終了",
     endAsk:
@@ -73,6 +74,25 @@ export const panelJa: PanelMessages = {
       "unreadable-card": "カードが応答しません",
       "not-a-piv-card": "PIV カードではありません",
     },
+  },
+  card: {
+    title: "カードとプロファイル",
+    none: "何も挿入されていないか、読み取れません。",
+    kind: "種類",
+    application: {
+      piv: "PIVカード",
+      openpgp: "OpenPGPカード",
+      stick: "USBメモリー（パスワードで保護）",
+    },
+    profile: "プロファイル",
+    noProfile: "見つかりません",
+    carrier: {
+      card: "カード上",
+      folder: "このゲートウェイのフォルダー（暗号化）",
+      stick: "USBメモリー上",
+    },
+    identities: "秘密鍵の置き場所",
+    carriers: "プロファイルの置き場所",
   },
   readers: {
     title: "リーダー",

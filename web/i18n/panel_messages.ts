@@ -1,4 +1,5 @@
 import type {
+  CardView,
   JournalLevel,
   ReaderView,
   SessionPhase,
@@ -34,6 +35,7 @@ export interface PanelMessages {
     readonly validUntil: string;
     readonly expired: string;
     readonly triesLeft: string;
+    readonly touch: string;
     readonly reason: string;
     readonly end: string;
     readonly endAsk: string;
@@ -43,6 +45,17 @@ export interface PanelMessages {
     readonly fault: Readonly<
       Record<Extract<SessionPhase, { phase: "refused" }>["fault"], string>
     >;
+  };
+  readonly card: {
+    readonly title: string;
+    readonly none: string;
+    readonly kind: string;
+    readonly application: Readonly<Record<CardView["application"], string>>;
+    readonly profile: string;
+    readonly noProfile: string;
+    readonly carrier: Readonly<Record<NonNullable<CardView["carrier"]>, string>>;
+    readonly identities: string;
+    readonly carriers: string;
   };
   readonly readers: {
     readonly title: string;

@@ -33,6 +33,10 @@ export const portalEn: PortalMessages = {
     title: "Unlocking",
     text: "Please wait: the card is being unlocked. Leave it in the reader.",
   },
+  touch: {
+    title: "Touch your key",
+    text: "The PIN is right. Touch the button or the metal of your key now: it waits 15 seconds.",
+  },
   suspended: {
     title: "The card is in use",
     text: (busy, until) => `${busy} is using the card, until ${until} at the latest.`,

@@ -34,6 +34,10 @@ export const portalJa: PortalMessages = {
     title: "ロックを解除しています",
     text: "認証中です。しばらくお待ちください。カードを抜かないでください。",
   },
+  touch: {
+    title: "キーに触れてください",
+    text: "PINは正しく入力されました。15秒以内に、キーのボタンまたは金属部分に触れてください。",
+  },
   suspended: {
     title: "カードは使用中です",
     text: (busy, until) => `${busy} がカードを使っています。遅くとも ${until} に終わります。`,

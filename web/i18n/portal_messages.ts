@@ -22,6 +22,8 @@ export interface PortalMessages {
     readonly lastTry: string;
   };
   readonly unlocking: Notice;
+  /** The card waits for a touch. */
+  readonly touch: Notice;
   /** A PIN waits for the terminal that has the card. */
   readonly suspended: {
     readonly title: string;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { generateSignedCookie } from "hono/cookie";
+import { judge } from "../../token/capabilities/judge.ts";
 import { ListenerBudget } from "../shared/sse.ts";
 import { testAssets } from "../testing/assets.ts";
 import { FAKE_PASSWORD, FakeGateway } from "../testing/fake_gateway.ts";
@@ -303,6 +304,42 @@ interface Described {
   readonly security?: readonly unknown[];
   readonly responses: Readonly<Record<number, { content?: Readonly<Record<string, unknown>> }>>;
 }
+
+Deno.test("the card's ways are told with their reasons, to people and to programs", async () => {
+  const { view, ask, cookie } = await open();
+  const Cookie = await cookie();
+  const card = judge({
+    application: "piv",
+    version: "5.4.3",
+    algorithms: undefined,
+    x25519Slot: undefined,
+    hasProfile: true,
+    trial: undefined,
+  });
+  view.patch = { card: { ...card, application: "piv", carrier: "card" } };
+  const en = await (await ask("/", { headers: { Cookie } })).text();
+  const ja = await (await ask("/", { headers: { Cookie, "Accept-Language": "ja" } })).text();
+  assert.match(en, /data-way="on-card" data-open="no".*Firmware 5\.4\.3 has no X25519; 5\.7 and/);
+  assert.match(en, /data-way="card" data-open="yes".*A profile is on the card now\./);
+  assert.match(en, /PIV card.*data-carrier="card">on the card/);
+  assert.match(ja, /ファームウェア5\.4\.3はX25519に対応していません/);
+  const status = await (await ask("/api/v1/status", { headers: { Cookie } })).json();
+  assert.deepEqual(status.card.identities[0], {
+    way: "on-card",
+    open: "no",
+    reason: { key: "x25519-old-firmware", version: "5.4.3" },
+  });
+  const described = await (await ask("/api/v1/openapi.json")).json();
+  const { Card, Status } = described.components.schemas;
+  assert.ok("card" in Status.properties && !Status.required.includes("card"));
+  assert.deepEqual(Object.keys(status.card).sort(), Object.keys(Card.properties).sort());
+
+  view.patch = {};
+  assert.match(
+    await (await ask("/", { headers: { Cookie } })).text(),
+    /Nothing is inserted, or it/,
+  );
+});
 
 Deno.test("the panel speaks both languages", async () => {
   const { view, ask, cookie } = await open();

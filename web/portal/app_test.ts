@@ -104,6 +104,11 @@ const PHASES: readonly { session: SessionPhase; en: string[]; ja: string[] }[] =
     ja: ["ロックを解除しています", "しばらくお待ちください"],
   },
   {
+    session: { phase: "unlocking", holder, touch: true },
+    en: ["Touch your key", "The PIN is right"],
+    ja: ["キーに触れてください", "15秒以内"],
+  },
+  {
     session: { phase: "blocked", holder },
     en: ["This card is blocked", "bring it to whoever issued it"],
     ja: ["カードがロックされています", "発行者にお持ちください"],

@@ -55,7 +55,7 @@ export function phaseNotice(
         ...(session.mine && { button: m.suspended.giveUp }),
       };
     case "unlocking":
-      return plain("busy", m.unlocking);
+      return plain("busy", session.touch ? m.touch : m.unlocking);
     case "blocked":
       return plain("bad", m.blocked);
     case "refused":

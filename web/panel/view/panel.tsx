@@ -2,6 +2,7 @@ import { PANEL_MESSAGES } from "../../i18n/messages.ts";
 import type { Language } from "../../i18n/messages.ts";
 import { formatTime } from "../../shared/format.ts";
 import type { PanelScreen } from "../state.ts";
+import { CardCard } from "./card_card.tsx";
 import { DropsCard } from "./drops_card.tsx";
 import { JournalCard } from "./journal_card.tsx";
 import { Facts } from "./parts.tsx";
@@ -42,6 +43,7 @@ export function Panel(props: { screen: PanelScreen; language: Language }) {
         </div>
         <div class="side">
           <ReadersCard {...part} />
+          <CardCard {...part} />
           <DropsCard {...part} />
           <RulesetCard {...part} />
           <section class="about">

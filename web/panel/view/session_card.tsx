@@ -19,7 +19,11 @@ export function SessionCard({ screen, language, m }: ViewProps) {
         <div>
           <p class="kicker">{m.session.title}</p>
           <h2 id="session-title">{m.session.phase[session.phase]}</h2>
-          <p class="soft">{m.session.note[session.phase]}</p>
+          <p class="soft">
+            {session.phase === "unlocking" && session.touch
+              ? m.session.touch
+              : m.session.note[session.phase]}
+          </p>
         </div>
         {ENDABLE.has(session.phase) && screen.ending !== "asked"
           ? (

@@ -95,6 +95,16 @@ labTest(
     const shown = JSON.parse((await token(["show", "--json", "--reader", "00 01"])).stdout);
     assert.equal(shown.profile.holder, "Carol");
 
+    // A date that is past is a slip of the pen: no card is spent on it.
+    await Deno.writeTextFile(
+      `${dir}/people.csv`,
+      `client_id,addresses,expires\nfred,10.77.0.8/32,2001-01-01\n`,
+    );
+    assert.match(
+      (await token(batch, { code: 1 })).stderr,
+      /people\.csv: line 2: expires: it lies in the past/,
+    );
+
     // A row that says something else now, and a card that is somebody's.
     await csv([...rows.slice(0, 2), `carol,Carol,10.77.0.44/32,${c},no`]);
     assert.match((await token(batch, { code: 1 })).stderr, /line 4: carol was issued with other/);

@@ -46,7 +46,8 @@ labTest("a station edits and renews: settings change, keys stay, generations ris
   assert.ok(Deno.readTextFileSync(`${dir}/peer2`).includes(anew.clientPublicKey));
 
   // An expired one is refused by gateways, and renewed by its issuer.
-  await token([...change, "--expires", "2001-01-01"], PIN);
+  const past = await token([...change, "--expires", "2001-01-01"], PIN);
+  assert.match(past.stderr, /^warning: the profile has expired already/m);
   assert.equal((await shown(token)).profile.expired, true);
   await token(["renew", "--issuer", `${dir}/issuer`, "--pin-stdin", "--expires", "30d"], PIN);
   assert.equal((await shown(token)).profile.expired, false);

@@ -162,7 +162,8 @@ async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
 
 function show(list: RevocationList, given: Given): void {
   if (given.flag("json")) return console.log(JSON.stringify(list));
-  console.log(`list ${list.number} of ${list.issuer}, ${list.entries.length} entries`);
+  const count = list.entries.length === 1 ? "1 entry" : `${list.entries.length} entries`;
+  console.log(`list ${list.number} of ${list.issuer}, ${count}`);
   for (const entry of list.entries) {
     const what = "profile" in entry
       ? `profile ${entry.profile}`

@@ -311,6 +311,9 @@ export function hubFiles(
 
 /** Prints the summary, and a secret that is shown once. */
 export function sayIssued(given: Given, summary: Summary, shown: string | undefined): void {
+  if (Date.parse(summary.expires) <= Date.now()) {
+    console.error("warning: the profile has expired already: nobody takes it (--expires)");
+  }
   if (given.flag("json")) return console.log(JSON.stringify(summary));
   console.log(
     `Issued profile ${summary.profile} (generation ${summary.generation}) for ` +

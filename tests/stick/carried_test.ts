@@ -4,7 +4,7 @@ import { basename } from "node:path";
 import { WireguardEnd } from "../interop/wireguard.ts";
 import { Lab } from "../lab/lab.ts";
 import { type Machine, sleep } from "../lab/machine.ts";
-import { searchMemory } from "../lab/memory_search.ts";
+import { keysIn, readSecretMemory, searchMemory } from "../lab/memory_search.ts";
 import { labTest } from "../lab/needs.ts";
 import { Computer, Person } from "./computer.ts";
 import {
@@ -39,6 +39,7 @@ labTest("the client runs from the stick, and nothing of it stays", async () => {
   const { pc, computer, stick } = world;
   const before = await computer.files();
   assert.ok(before.length > 20, "the lists are of something");
+  const network = await networkOf(pc);
   const person = new Person(await computer.start());
   await person.waitFor("Password: ");
   await person.type("not the password\r");
@@ -52,11 +53,17 @@ labTest("the client runs from the stick, and nothing of it stays", async () => {
     "other traffic is dropped",
   );
 
-  const needles = await secretsOf(stick);
   const [client] = clientsOf(pc);
   assert.ok(client !== undefined);
+  const session = keysIn(readSecretMemory(client));
+  assert.ok(session.length > 4, "keys of the session, too");
+  // Comments go when the program is bundled: a text of its own that is nowhere else.
+  const program = new TextEncoder().encode("Disconnected, nothing stays here.");
+  const needles = [...await secretsOf(stick), ...session, { name: "program", bytes: program }];
   const during = searchMemory([client], needles).hits.map(({ needle }) => needle);
-  assert.ok(during.includes("private key"), "the search finds what is there");
+  for (const name of ["private key", "program"]) assert.ok(during.includes(name), name);
+  const live = new Set(during.filter((name) => session.some((one) => one.name === name)));
+  assert.ok(live.size >= 3, "and the session's keys");
   assert.ok(!during.includes("password"), "the client never knew the password");
   assert.match(Deno.readLinkSync(`/proc/${client}/exe`), /^\/memfd:sekisho-runtime/);
   const mapped = Deno.readTextFileSync(`/proc/${client}/maps`);
@@ -71,7 +78,7 @@ labTest("the client runs from the stick, and nothing of it stays", async () => {
   assert.ok(after.processes >= 1);
   assert.deepEqual(after.hits, []);
   assert.deepEqual(await computer.files(), before, "every file is as it was");
-  assert.ok(!(await pc.sh("ip -o link; ip route; ip -6 route; ip rule")).includes("sekisho0"));
+  assert.equal(await networkOf(pc), network);
 });
 
 labTest("pulling the stick ends the client at once, and nothing of it stays", async () => {
@@ -229,6 +236,16 @@ async function open(more: readonly string[] = []): Promise<World> {
       await lab[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Everything that a program with root's rights could leave behind in the network's settings. */
+async function networkOf(machine: Machine): Promise<string> {
+  const said = await machine.sh(`
+    ip -o link; ip -o address; ip rule; ip -6 rule
+    ip route show table all; ip -6 route show table all; nft list ruleset
+    grep -r . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf 2>/dev/null | sort`);
+  assert.ok(said.includes("eth0") && said.includes("rp_filter"));
+  return said;
 }
 
 /** Processes that run the client, by the name that the launcher gives them. */

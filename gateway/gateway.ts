@@ -150,7 +150,11 @@ export class Gateway implements GatewayView {
       },
       revokeGrant: () => this.#network.close(),
       record: (level, event, detail) => this.record(level, event, detail),
-      onPhase: (session) => this.#tell({ type: "session", session }),
+      onPhase: (session) => {
+        const { phase } = session;
+        this.#network.suspend(phase === "suspended" || phase === "unlocking");
+        this.#tell({ type: "session", session });
+      },
       onShare: (message) => this.leases.hear(message),
       onEngineEnded: () => this.leases.engineEnded(),
     });

@@ -48,6 +48,15 @@ export class SessionNetwork {
     }).catch(this.#onError);
   }
 
+  /** Whether terminals' connections wait for an unlocking that is under way. */
+  suspend(isSuspended: boolean): void {
+    try {
+      this.#switch.suspend(isSuspended);
+    } catch (error) {
+      this.#onError(error);
+    }
+  }
+
   /** To be called every second: keeps direct traffic open while this process lives. */
   refresh(): void {
     if (this.#wanted?.otherTraffic === "direct") this.#switch.refresh();

@@ -22,6 +22,11 @@ export interface Switch {
    * @throws {Error} when the kernel refuses; the ruleset before stays in force.
    */
   apply(grant: SessionGrant | undefined): void;
+  /**
+   * While locked: whether terminals' connections wait instead of being refused. The next `apply` ends
+   * it.
+   */
+  suspend(isSuspended: boolean): void;
   /** Says "the gateway lives": to be called every second while a session with direct traffic is up. */
   refresh(): void;
   /** Refused packets by reason, since the gateway started. */

@@ -14,6 +14,7 @@ import { entering, leaving } from "./box_chains.ts";
 import { block, DROP_REASONS, listed, quoted, type Scene } from "./ruleset_text.ts";
 import { interfaceName, lanNetworks, sessionScope, type SwitchConfig } from "./scope.ts";
 import {
+  answering,
   deciding,
   forwarding,
   marking,
@@ -62,6 +63,15 @@ export function planRefresh(config: SwitchConfig): string {
     `element ${TABLE} alive { "${interfaceName(config.internet.interface)}"${timeout} }`;
   const fresh = element(` timeout ${GUARD_SECONDS}s`);
   return `add ${fresh}\ndelete ${element("")}\nadd ${fresh}\n`;
+}
+
+/**
+ * Of a ruleset in force: whether connections that it refuses are let hang instead. A TCP connection
+ * that hangs is begun anew by itself, and passes if a session is up by then.
+ */
+export function planSuspension(isSuspended: boolean): string {
+  const rules = answering(isSuspended).map((rule) => `add rule ${TABLE} answer ${rule}\n`);
+  return [`flush chain ${TABLE} answer\n`, ...rules].join("");
 }
 
 function sceneOf({ config, grant, dnsGroup }: PlanInput): Scene {

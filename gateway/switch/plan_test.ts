@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { SessionGrant } from "./grant.ts";
-import { DROP_REASONS, planRefresh, planRuleset } from "./plan.ts";
+import { DROP_REASONS, planRefresh, planRuleset, planSuspension } from "./plan.ts";
 import type { SwitchConfig } from "./scope.ts";
 
 const CONFIG: SwitchConfig = {
@@ -126,6 +126,21 @@ Deno.test("switch plan: an outward packet never passes for being of a known conn
   }
   assert.match(planOf({}).block("chain forwarding")[0] ?? "", /hook forward .* policy drop;/);
   assert.match(planOf({}).block("chain entering")[0] ?? "", /hook input .* policy drop;/);
+});
+
+Deno.test("switch plan: a suspension changes what is said to who is refused, nothing else", () => {
+  assert.equal(
+    planSuspension(true),
+    [
+      "flush chain inet sekisho answer",
+      "add rule inet sekisho answer drop",
+      "",
+    ].join("\n"),
+  );
+  const back = planOf({}).block("chain answer").map((rule) =>
+    `add rule inet sekisho answer ${rule}`
+  );
+  assert.equal(planSuspension(false), ["flush chain inet sekisho answer", ...back, ""].join("\n"));
 });
 
 Deno.test("switch plan: the box's own DNS is held to the session", () => {

@@ -6,7 +6,7 @@ import type { Switch, TerminalTraffic } from "./api.ts";
 import { readCounters, readTraffic } from "./counts.ts";
 import type { SessionGrant } from "./grant.ts";
 import { SESSION_MARK, TABLE } from "./numbers.ts";
-import { planRefresh, planRuleset } from "./plan.ts";
+import { planRefresh, planRuleset, planSuspension } from "./plan.ts";
 import type { SwitchConfig } from "./scope.ts";
 
 const TRAFFIC_SETS = ["sent4", "sent6", "received4", "received6"] as const;
@@ -37,6 +37,7 @@ export class NftablesSwitch implements Switch, Disposable {
   readonly #onFault: (error: unknown) => void;
   #applied = false;
   #grant: SessionGrant | undefined;
+  #isSuspended = false;
   #forgetting: Promise<void> = Promise.resolve();
 
   constructor(config: SwitchConfig, options: SwitchOptions = {}) {
@@ -52,7 +53,15 @@ export class NftablesSwitch implements Switch, Disposable {
     this.#nftables.run(plan);
     this.#applied = true;
     this.#grant = grant;
+    this.#isSuspended = false;
     this.#forget();
+  }
+
+  suspend(isSuspended: boolean): void {
+    const wanted = isSuspended && this.#grant === undefined;
+    if (!this.#applied || wanted === this.#isSuspended) return;
+    this.#nftables.run(planSuspension(wanted));
+    this.#isSuspended = wanted;
   }
 
   refresh(): void {

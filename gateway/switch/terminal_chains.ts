@@ -3,6 +3,13 @@ import { SESSION_DNS_PORT, SESSION_MARK, TUNNEL_MARK } from "./numbers.ts";
 import { block, count, hex, quoted, type Scene } from "./ruleset_text.ts";
 import type { SessionScope } from "./scope.ts";
 
+/** What a refused terminal is told; while an unlocking is under way nothing, so that it asks again. */
+export function answering(isSuspended: boolean): string[] {
+  return isSuspended
+    ? ["drop"]
+    : ["meta l4proto tcp reject with tcp reset", "reject with icmpx admin-prohibited"];
+}
+
 /** Says no at once, and counts why. */
 export function refusing({ session }: Scene): string[] {
   return [
@@ -15,10 +22,7 @@ export function refusing({ session }: Scene): string[] {
       "meta l4proto tcp reject with tcp reset",
       "reject with icmpx host-unreachable",
     ]),
-    block("chain answer", [
-      "meta l4proto tcp reject with tcp reset",
-      "reject with icmpx admin-prohibited",
-    ]),
+    block("chain answer", answering(false)),
   ];
 }
 

@@ -13,7 +13,7 @@ export type BoxCommand =
   | { readonly do: "lock" | "close" | "refresh" | "drops" | "traffic" | "ruleset" }
   | { readonly do: "prepare" | "remove" | "start-lan" | "stop-lan" | "terminals" | "warnings" }
   | { readonly do: "open" | "open-switch"; readonly grant: SessionGrant }
-  | { readonly do: "beat"; readonly on: boolean };
+  | { readonly do: "beat" | "suspend"; readonly on: boolean };
 
 if (import.meta.main) {
   const config = JSON.parse(Deno.args[0] ?? "") as GatewayConfig;
@@ -54,6 +54,8 @@ function commander(config: GatewayConfig): (command: BoxCommand) => unknown {
         gate.apply(undefined);
         await Promise.all([uplink.close(), lan.close()]);
         return;
+      case "suspend":
+        return gate.suspend(command.on);
       case "beat":
         clearInterval(beat);
         if (command.on) beat = setInterval(() => gate.refresh(), 1000);

@@ -55,6 +55,35 @@ labTest("switch: locked, nothing of a terminal leaves, and nothing makes it hang
   assert.equal((await network.fetch(`http://${BOX.lan}:8080/`)).code, 7, "only its own services");
 });
 
+labTest(
+  "switch: while a card is being unlocked a connection waits, and then goes on by itself",
+  async () => {
+    await using network = await locked();
+    const { terminal, network: { office } } = network;
+    const code = `for await (const c of Deno.listen({ port: 7000, hostname: "::" })) {
+    await c.write(new TextEncoder().encode("office")); c.close(); }`;
+    const listening = await office.spawn([Deno.execPath(), "eval", "--quiet", code]);
+    await office.sh("until (exec 3<>/dev/tcp/127.0.0.1/7000) 2>/dev/null; do sleep 0.1; done");
+    const connect = (seconds: number) =>
+      terminal.run(["timeout", `${seconds}`, "bash", "-c", `cat < /dev/tcp/${OFFICE.v4}/7000`]);
+    assert.equal((await connect(5)).code, 1, "locked, it is refused at once");
+    await network.box.do({ do: "suspend", on: true });
+    assert.equal((await connect(1)).code, 124, "suspended, it hangs");
+    const waiting = connect(30);
+    await sleep(300);
+    assert.deepEqual(await network.sentText("office"), [], "and nothing of it leaves");
+    await network.box.do({ do: "open", grant: GRANT });
+    assert.equal((await waiting).stdout, "office");
+    await network.box.do({ do: "suspend", on: true });
+    assert.equal((await network.fetch(`https://${WEB.v4}/`)).code, 7, "no session is suspended");
+    await network.box.do({ do: "close" });
+    await network.box.do({ do: "suspend", on: true });
+    await network.box.do({ do: "suspend", on: false });
+    assert.equal((await connect(5)).code, 1, "and refused again");
+    await listening.stop();
+  },
+);
+
 labTest("switch: every DNS question gets the box, whoever is asked", async () => {
   await using network = await locked();
   const asked = [[], [`@${WEB.v4}`], [`@${WEB.v6}`], [`@${WEB.v4}`, "+tcp"], [`@${BOX.lan}`]];

@@ -52,7 +52,7 @@ export const CHANGE_HELP =
 ${PIN_HELP}
   --identity-file FILE        open the profile with an age identity instead of the card's PIN
   --identity-password-file FILE  the password of that identity
-  --bundle-out FILE           the new profile as a file, for the other cards (token put)
+  --bundle-out FILE           the new profile as a file, for other cards, a stick (token put)
   --share-out FILE            the hub's new half, when the profile is split
   --json                      the summary as one JSON object`;
 

@@ -1,4 +1,4 @@
-/** `token put`: a profile from a file onto a card that it is for. */
+/** `token put`: a profile from a file onto the card or stick that it is for. */
 import { readHead, writeProfileToCard } from "../profile/carrier.ts";
 import { checkHead } from "../profile/head.ts";
 import { parseIssuerKey } from "../profile/jws.ts";
@@ -9,22 +9,24 @@ import { beAdministrator } from "./card_keys.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { readBytes } from "./files.ts";
 import { type Given, readOptions } from "./options.ts";
+import { putOnStick } from "./put_stick.ts";
 import { profileFault } from "./read_profile.ts";
 
 const HELP = `Usage: token put FILE --trust KEY [options]
 
-Writes a profile that lies in FILE (--bundle-out) to the card, when it is for that card, by a
-trusted issuer, and newer than the one that is there. Needs no PIN and no issuer's key.
+Writes a profile that lies in FILE (--bundle-out) to the card or stick, when it is for that one, by
+a trusted issuer, and newer than the one that is there. Needs no PIN and no issuer's key.
 
   --trust KEY                 the issuer's public key (repeat for several)
   --reader NAME               the reader whose name contains NAME, when there are several
+  --stick DEVICE|FILE         not to a card but to this stick; its password and program stay
   --management-key-file FILE  the card's management key in hexadecimal (else the factory's)
   --help                      this text`;
 
 /** Runs the command. */
 export async function put(args: string[]): Promise<number> {
   const given = readOptions(args, {
-    flags: { trust: "list", reader: "text", "management-key-file": "text" },
+    flags: { trust: "list", reader: "text", stick: "text", "management-key-file": "text" },
     positionals: 1,
   });
   if (given === "help") {
@@ -41,13 +43,13 @@ export async function put(args: string[]): Promise<number> {
   if (bundle === undefined) {
     throw new CommandError(`Cannot put ${path}: it is damaged, or no profile; write it again`);
   }
-  const head = await withCard(
-    given.text("reader"),
-    (card) => putOn(card, { given, bundle, issuerKeys }),
-  );
+  const stick = given.text("stick");
+  const head = stick === undefined
+    ? await withCard(given.text("reader"), (card) => putOn(card, { given, bundle, issuerKeys }))
+    : await putOnStick(stick, { bundle, issuerKeys });
   console.log(
     `Wrote profile ${head.profileId} (generation ${head.generation}) for ${head.holder} to the ` +
-      `card ${head.cardId}.`,
+      `${stick === undefined ? `card ${head.cardId}` : head.cardId}.`,
   );
   return 0;
 }

@@ -1,5 +1,6 @@
 /** A stick's profile, opened at its issuer's station and written again; the stick stays what it is. */
 import { SecretMemory } from "../../os/secret_memory.ts";
+import { formatBundle } from "../profile/bundle.ts";
 import type { IssuerSigner } from "../profile/jws.ts";
 import type { ProfileRecipient } from "../profile/profile.ts";
 import type { FileKeyIdentity, HeadCheck } from "../profile/types.ts";
@@ -17,7 +18,7 @@ import {
   openStickProfile,
 } from "../stick/open.ts";
 import { rewriteStick } from "../stick/rewrite.ts";
-import { resealHidden } from "../stick/seal.ts";
+import { type ChangedPieces, piecesOf, resealHidden } from "../stick/seal.ts";
 import {
   asOpened,
   type Change,
@@ -49,7 +50,7 @@ export interface OpenedStick {
  * @throws {CommandError} when it is in use, damaged, or another issuer's.
  */
 export async function findStickFor(path: string, issuer: IssuerSigner): Promise<OpenedStick> {
-  const target = await targetAt(path);
+  const target = await stickTarget(path);
   using medium = await openMedium(target.path);
   const found = await findStick(medium, [issuer.publicKey]);
   if ("fault" in found) {
@@ -102,7 +103,8 @@ export async function writeStickChange(
 ): Promise<Summary> {
   const { given, issuer, now, recipients, privateKey, presharedKey, files } = change;
   refuseOthers(change);
-  for (const path of [files.peer, files.psk]) mustBeNew(path);
+  const bundle = given.text("bundle-out");
+  for (const path of [files.peer, files.psk, bundle]) mustBeNew(path);
   const profile = nextProfile(former, change);
   const pieces = await resealHidden(found, {
     profile,
@@ -115,12 +117,13 @@ export async function writeStickChange(
   const staged = await stage([
     ...change.outputs ?? [],
     ...await hubOutputs(profile, { keys: { presharedKey }, files }),
+    ...(bundle === undefined ? [] : [{ path: bundle, content: bundleOf(pieces) }]),
   ]);
   try {
-    await rewriteStick(target, found, pieces);
+    await rewriteStick(target, found, piecesOf(found, pieces));
   } catch (error) {
     await staged.discard();
-    throw asCommandError(error, given.text("stick") ?? target.path);
+    throw stickWriteError(error, given.text("stick") ?? target.path);
   }
   await staged.commit();
   return summarize(profile, {
@@ -128,13 +131,18 @@ export async function writeStickChange(
     hub: undefined,
     files: {
       stick: target.path,
+      bundle,
       ...files,
       psk: presharedKey === undefined ? undefined : files.psk,
     },
   });
 }
 
-async function targetAt(path: string): Promise<Target> {
+/**
+ * A stick that may be written to.
+ * @throws {CommandError} when it may not.
+ */
+export async function stickTarget(path: string): Promise<Target> {
   let look;
   try {
     look = await lookAtTarget(path);
@@ -179,13 +187,18 @@ function refuseOthers({ given, recipients }: Change): void {
       "Cannot remove the stick's password: nothing else opens its program; revoke the stick instead",
     );
   }
-  for (const flag of ["share-out", "bundle-out", "reader", "management-key-file"]) {
+  for (const flag of ["share-out", "reader", "management-key-file"]) {
     if (given.text(flag) === undefined) continue;
     throw new CommandError(`Cannot use --${flag} with a stick: it is for cards`);
   }
 }
 
-function asCommandError(error: unknown, path: string): unknown {
+function bundleOf({ profileHead, profile, head }: ChangedPieces): string {
+  return formatBundle({ head: profileHead, otherHeads: new Map(), sealed: profile }, head);
+}
+
+/** What went wrong in writing, for people. */
+export function stickWriteError(error: unknown, path: string): unknown {
   if (error instanceof VerifyError) return new CommandError(error.message);
   if (error instanceof ClaimError) {
     return new CommandError(`Cannot write ${path}: it is in use: ${error.message}`);

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { makeIssuerKey, readIssuerKey } from "../profile/issuer_key.ts";
 import { makeAgeKey } from "../profile/age_identity.ts";
+import type { IssuerKey } from "../profile/types.ts";
 import { AREA, COPIES, HIDDEN_BYTES } from "../stick/layout.ts";
 import { openMedium } from "../stick/medium.ts";
 import { checkStickProfile, findStick } from "../stick/open.ts";
 import { SECTOR } from "../stick/partition.ts";
 import { HIDDEN_AT, makeSample, PASSWORD } from "../stick/test_stick.ts";
 import { edit, renew } from "./edit.ts";
+import { put } from "./put.ts";
 import { recipient } from "./recipient.ts";
 
 Deno.test("a stick is renewed and edited in place; name, keys and recipients stay", async () => {
@@ -91,6 +93,48 @@ Deno.test("recipients come to a stick and go, and can change it where the passwo
   assert.deepEqual(stanzas, [1, 1]);
 });
 
+Deno.test("a profile goes to its stick by a file, and to no other one", async () => {
+  await using station = await Station.open();
+  const { own, dir, stick } = station;
+  const far = `${dir}/far`;
+  await Deno.copyFile(stick, far);
+  const before = await station.head();
+  await station.json(renew, [...own, "--expires", "2042-01-01", "--bundle-out", `${dir}/first`]);
+  const { generation } = await station.head();
+  await station.json(renew, [...own, "--expires", "2043-01-01", "--bundle-out", `${dir}/next`]);
+  const words = (file: string, to = far) => [
+    ...[`${dir}/${file}`, "--stick", to, "--trust", station.issuerKey],
+  ];
+  assert.equal(
+    await saidBy(() => put(words("first"))),
+    `Wrote profile ${before.profileId} (generation ${generation}) for Alice Example to the ` +
+      `${before.cardId}.`,
+  );
+  assert.equal((await station.head(far)).expiresAt, Date.parse("2042-01-01") / 1000);
+
+  await assert.rejects(put(words("first", stick)), /a newer one was issued since/);
+  await using other = await Station.open();
+  const stranger = [`${dir}/next`, "--stick", far, "--trust", other.issuerKey];
+  await assert.rejects(put(stranger), /not what a trusted issuer made/);
+  const both = [...words("next", other.stick), "--trust", other.issuerKey];
+  await assert.rejects(put(both), /it is for stick:\w+, and this is stick:\w+; put in the other/);
+  const bundle = JSON.parse(await Deno.readTextFile(`${dir}/next`));
+  const { stick: head, ...forCard } = bundle;
+  const sealed = bundle.sealed.replace(/A|B/, (letter: string) => letter === "A" ? "B" : "A");
+  for (
+    const [content, why] of [
+      [forCard, /it is for a card/],
+      [{ ...bundle, sealed }, /it is damaged; issue it again/],
+      [{ ...bundle, stick: head.replace(/^..../, "AAAA") }, /it is damaged; issue it again/],
+      [{ ...bundle, stick: "?" }, /it is damaged, or no profile/],
+    ] as const
+  ) {
+    await Deno.writeTextFile(`${dir}/bad`, JSON.stringify(content));
+    await assert.rejects(put(words("bad")), why);
+  }
+  assert.equal((await station.head(far)).generation, generation);
+});
+
 type Command = (args: string[]) => Promise<number>;
 
 /** A stick in a file, its issuer's key, and its password. */
@@ -99,11 +143,16 @@ class Station implements AsyncDisposable {
   readonly stick: string;
   readonly issuer: string;
   readonly publicKey: string;
+  readonly issuerKey: IssuerKey;
   /** The words of whoever may change it. */
   readonly own: string[];
 
-  private constructor(dir: string, publicKey: string) {
+  private constructor(
+    dir: string,
+    { publicKey, issuerKey }: Pick<Station, "publicKey" | "issuerKey">,
+  ) {
     this.dir = dir;
+    this.issuerKey = issuerKey;
     this.stick = `${dir}/stick`;
     this.issuer = `${dir}/issuer`;
     this.publicKey = publicKey;
@@ -119,26 +168,18 @@ class Station implements AsyncDisposable {
     await Deno.writeFile(`${dir}/stick`, sample.disk);
     await Deno.writeTextFile(`${dir}/issuer`, file);
     await Deno.writeFile(`${dir}/password`, PASSWORD);
-    return new Station(dir, sample.profile.identity.publicKey);
+    const { publicKey } = sample.profile.identity;
+    return new Station(dir, { publicKey, issuerKey: issuer.publicKey });
   }
 
   // deno-lint-ignore no-explicit-any
   async json(command: Command, words: readonly string[]): Promise<any> {
-    const said: string[] = [];
-    const { log } = console;
-    console.log = (line: string) => void said.push(line);
-    try {
-      assert.equal(await command([...words, "--json"]), 0);
-    } finally {
-      console.log = log;
-    }
-    return JSON.parse(said.join("\n"));
+    return JSON.parse(await saidBy(() => command([...words, "--json"])));
   }
 
-  async head() {
-    using medium = await openMedium(this.stick);
-    const issuer = await readIssuerKey(await Deno.readTextFile(this.issuer));
-    const found = await findStick(medium, issuer === undefined ? [] : [issuer.publicKey]);
+  async head(stick = this.stick) {
+    using medium = await openMedium(stick);
+    const found = await findStick(medium, [this.issuerKey]);
     assert.ok(!("fault" in found), JSON.stringify(found));
     const checked = await checkStickProfile(found, { now: 0, highestGeneration: 0 });
     assert.ok(checked.result === "ok");
@@ -162,4 +203,17 @@ class Station implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.dir, { recursive: true });
   }
+}
+
+/** What a command prints; it must end well. */
+async function saidBy(command: () => Promise<number>): Promise<string> {
+  const said: string[] = [];
+  const { log } = console;
+  console.log = (line: string) => void said.push(line);
+  try {
+    assert.equal(await command(), 0);
+  } finally {
+    console.log = log;
+  }
+  return said.join("\n");
 }

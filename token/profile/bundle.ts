@@ -1,9 +1,11 @@
 /**
  * A profile as a file: the heads of all cards that it is for, and the one container. It is sealed,
- * so it may lie anywhere; `token put` writes it to a card that a head in it is for.
+ * so it may lie anywhere; `token put` writes it to a card that a head in it is for, or to
+ * its stick.
  */
 import * as v from "valibot";
 import { LARGEST_CONTAINER, LONGEST_HEAD, MOST_OTHER_CARDS } from "./limits.ts";
+import { LONGEST_STICK_HEAD } from "../stick/layout.ts";
 import type { SealedProfile } from "./seal.ts";
 
 /** Largest bundle. */
@@ -13,6 +15,8 @@ export const LONGEST_BUNDLE = 64 * 1024;
 export interface Bundle {
   readonly heads: readonly Uint8Array[];
   readonly sealed: Uint8Array;
+  /** The head of the stick that it is for, framed; absent: it is for cards. */
+  readonly stick?: Uint8Array;
 }
 
 const base64 = (longest: number) =>
@@ -32,22 +36,35 @@ const BundleSchema = v.strictObject({
     v.maxLength(1 + MOST_OTHER_CARDS),
   ),
   sealed: base64(LARGEST_CONTAINER),
+  stick: v.optional(base64(LONGEST_STICK_HEAD)),
 });
 
-/** Writes a bundle. */
-export function formatBundle({ head, otherHeads, sealed }: SealedProfile): string {
+/** Writes a bundle; `stick` is the framed head of the stick that it is for. */
+export function formatBundle(
+  { head, otherHeads, sealed }: Pick<SealedProfile, "head" | "otherHeads" | "sealed">,
+  stick?: Uint8Array,
+): string {
   const heads = [head, ...otherHeads.values()].map((one) => new TextDecoder().decode(one));
-  return `${JSON.stringify({ sekisho: "profile", v: 1, heads, sealed: sealed.toBase64() })}\n`;
+  return `${
+    JSON.stringify({
+      sekisho: "profile",
+      v: 1,
+      heads,
+      sealed: sealed.toBase64(),
+      ...(stick === undefined ? {} : { stick: stick.toBase64() }),
+    })
+  }\n`;
 }
 
 /** Reads a bundle; `undefined` when it is none. */
 export function parseBundle(text: string): Bundle | undefined {
   if (text.length > LONGEST_BUNDLE) return undefined;
   try {
-    const { heads, sealed } = v.parse(BundleSchema, JSON.parse(text));
+    const { heads, sealed, stick } = v.parse(BundleSchema, JSON.parse(text));
     return {
       heads: heads.map((head) => new TextEncoder().encode(head)),
       sealed: Uint8Array.fromBase64(sealed),
+      ...(stick === undefined ? {} : { stick: Uint8Array.fromBase64(stick) }),
     };
   } catch {
     return undefined; // whatever is wrong with it, it is no bundle

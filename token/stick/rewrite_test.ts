@@ -14,7 +14,7 @@ import {
 } from "./open.ts";
 import { SECTOR } from "./partition.ts";
 import { rewriteCopies, type WritableMedium } from "./rewrite.ts";
-import { type HiddenPieces, resealHidden } from "./seal.ts";
+import { type HiddenPieces, piecesOf, resealHidden } from "./seal.ts";
 import {
   HIDDEN_AT,
   makeSample,
@@ -129,12 +129,13 @@ async function found(medium: StickMedium): Promise<FoundStick> {
   return stick;
 }
 
-function renewal(stick: FoundStick, { generation = 6 } = {}): Promise<HiddenPieces> {
-  return resealHidden(stick, {
+async function renewal(stick: FoundStick, { generation = 6 } = {}): Promise<HiddenPieces> {
+  const pieces = await resealHidden(stick, {
     profile: { ...sample.profile, generation, expiresAt: LONGER },
     keys: { privateKey: sample.privateKey },
     recipients: [sample.recipient],
   }, { issuer: sample.issuer, now: NOW + 1 });
+  return piecesOf(stick, pieces);
 }
 
 /** What the password opens. */

@@ -71,12 +71,33 @@ export interface ChangedContent {
   readonly recipients: readonly string[];
 }
 
+/** A head and profile that take the place of those on a stick. */
+export interface ChangedPieces {
+  /** The profile's own head, as `head` has it too. */
+  readonly profileHead: Uint8Array;
+  readonly profile: Uint8Array;
+  /** The stick's head, framed. */
+  readonly head: Uint8Array;
+}
+
+/** What is to be written, counted from a copy's start. */
+export function piecesOf(
+  { key }: Pick<FoundStick, "key">,
+  { profile, head }: Omit<ChangedPieces, "profileHead">,
+): HiddenPieces {
+  return [
+    { at: AREA.key, bytes: key },
+    { at: AREA.profile, bytes: profile },
+    { at: AREA.head, bytes: head },
+  ];
+}
+
 /** Signs and seals another profile for a stick. The caller wipes the keys. */
 export async function resealHidden(
-  { head, key }: Pick<FoundStick, "head" | "key">,
+  { head }: Pick<FoundStick, "head">,
   content: ChangedContent,
   { issuer, now }: { issuer: IssuerSigner; now: number },
-): Promise<HiddenPieces> {
+): Promise<ChangedPieces> {
   const profile = await sealProfile({ profile: content.profile, ...content.keys }, {
     issuer,
     recovery: content.recipients,
@@ -88,11 +109,7 @@ export async function resealHidden(
     profileHead: new TextDecoder().decode(profile.head),
     profile: pieceOf(profile.sealed),
   }, issuer);
-  return [
-    { at: AREA.key, bytes: key },
-    { at: AREA.profile, bytes: profile.sealed },
-    { at: AREA.head, bytes: next },
-  ];
+  return { profileHead: profile.head, profile: profile.sealed, head: next };
 }
 
 async function sealProgram(program: Uint8Array, recipient: string): Promise<Uint8Array> {

@@ -26,6 +26,7 @@ const TABLE: readonly [SessionPhase, ShareClosed][] = [
 Deno.test("a card that the gateway doesn't accept is lent to nobody, and each reason is said", async () => {
   let phase: SessionPhase = { phase: "no-card" };
   const sent: ToEngine[] = [];
+  const journal: string[] = [];
   const desk = new ShareDesk({
     ...{ terminals: ["*"], limits: { idleMs: 1, hardMs: 1 } },
     phase: () => phase,
@@ -33,7 +34,7 @@ Deno.test("a card that the gateway doesn't accept is lent to nobody, and each re
     known: () => [TERMINAL],
     look: () => Promise.resolve(),
     certify: () => Promise.resolve(""),
-    record: () => {},
+    record: (_level, event, { terminal }) => journal.push(`${event} ${terminal}`),
     onChange: () => {},
     onPinWanted: () => {},
   });
@@ -45,6 +46,7 @@ Deno.test("a card that the gateway doesn't accept is lent to nobody, and each re
     }
     assert.deepEqual(sent, [], "the engine is not even asked");
     assert.deepEqual(await desk.request("192.0.2.77"), { refused: "not-allowed" });
+    assert.deepEqual(journal, ["reader-refused 192.0.2.77"]);
   } finally {
     desk.stop();
   }

@@ -133,7 +133,10 @@ export class ShareDesk implements LeaseDesk {
   async request(address: string): Promise<LeaseView | { refused: LeaseRefused }> {
     if (this.#parts.terminals === undefined) return { refused: "not-shared" };
     const terminal = await this.terminalAt(address);
-    if (terminal === undefined) return { refused: "not-allowed" };
+    if (terminal === undefined) {
+      this.#journal.refused(address, "not a terminal that may use the card");
+      return { refused: "not-allowed" };
+    }
     if (this.#state?.said.open !== true) return { refused: whyClosed(this.#parts.phase()) };
     if (!this.#hasRoom(terminal.key)) return { refused: "too-many" };
     const ticket: Ticket = {

@@ -16,7 +16,7 @@ import { insertionOf, watchInsertion } from "../../token/stick/presence.ts";
 import { parsePublicKey, type Tunnel, type TunnelEvent } from "../../tunnel/api.ts";
 import { startTunnel } from "../../tunnel/tunnel.ts";
 import { resolveEndpoints } from "../engine/endpoints.ts";
-import { connectComputer, uplinkTo } from "./computer.ts";
+import { connectComputer, waysTo } from "./computer.ts";
 import { Screen } from "./screen.ts";
 
 const IFNAME = "sekisho0";
@@ -131,9 +131,11 @@ class Client {
   async #connect(unlocked: Unlocked): Promise<Tunnel> {
     const { profile, privateKey, presharedKey } = unlocked;
     const { server } = profile;
-    const [endpoint = ""] = await resolveEndpoints(server.endpoints);
+    const ways = await waysTo(await resolveEndpoints(server.endpoints));
+    const [endpoint = ""] = ways.endpoints;
     if (privateKey === undefined) throw new Error("Cannot connect: the profile holds no key");
-    return await startTunnel({
+    let next = 0;
+    const tunnel = await startTunnel({
       ifname: IFNAME,
       mtu: profile.tunnel.mtu ?? DEFAULT_MTU,
       identity: { kind: "local", privateKey: { address: privateKey.address, length: 32 } },
@@ -148,11 +150,19 @@ class Client {
           ? {}
           : { presharedKey: { address: presharedKey.address, length: 32 } }),
       }],
-      bindInterface: await uplinkTo(endpoint),
+      bindInterface: ways.device,
       keyMemory: { address: this.#sessionKeys.address, length: SESSION_KEY_BYTES },
       announce: true,
-      onEvent: (event) => this.#hear(event),
+      onEvent: (event) => {
+        this.#hear(event);
+        // A server of several addresses is tried at each in turn.
+        if (event.kind !== "handshake-failed" || ways.endpoints.length < 2) return;
+        next = (next + 1) % ways.endpoints.length;
+        const other = ways.endpoints[next] ?? endpoint;
+        void tunnel.set({ peers: [{ publicKey: event.peer, endpoint: other }] });
+      },
     });
+    return tunnel;
   }
 
   #hear(event: TunnelEvent): void {

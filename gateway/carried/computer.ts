@@ -8,17 +8,48 @@ import type { Profile } from "../../token/profile/profile.ts";
 /** Halves of everything: more specific than a default route, which stays as it is. */
 const EVERYTHING = ["0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1"];
 
+/** Where the server is reached. */
+export interface Ways {
+  /** The tunnel's own packets are bound to it, so that no route of ours leads them into the tunnel. */
+  readonly device: string;
+  /** At least one. */
+  readonly endpoints: readonly string[];
+}
+
 /**
- * Through which interface the server is reached now; the tunnel's own packets are bound to it, so
- * that no route of ours leads them back into the tunnel.
- * @param endpoint "192.0.2.1:51820" or "[2001:db8::1]:51820".
+ * Those of the server's addresses to which this computer has a way now: a server of two families is
+ * reached from a network of one. All by the interface of the first.
+ * @param endpoints "192.0.2.1:51820" or "[2001:db8::1]:51820".
  */
-export async function uplinkTo(endpoint: string): Promise<string> {
-  const host = endpoint.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
-  const words = await run(["ip", "-o", "route", "get", host], `find a way to ${host}`);
-  const device = /\bdev (\S+)/.exec(words)?.[1];
-  if (device !== undefined) return device;
-  throw new Error(`Cannot find a way to ${host}: this computer has none; check its network`);
+export async function waysTo(endpoints: readonly string[]): Promise<Ways> {
+  const found: { endpoint: string; device: string }[] = [];
+  for (const endpoint of endpoints) {
+    const device = await deviceTo(hostOf(endpoint));
+    if (device !== undefined) found.push({ endpoint, device });
+  }
+  const [first] = found;
+  if (first !== undefined) {
+    const { device } = first;
+    const reached = found.filter((one) => one.device === device);
+    return { device, endpoints: reached.map(({ endpoint }) => endpoint) };
+  }
+  const hosts = endpoints.map(hostOf).join(", ");
+  throw new Error(`Cannot find a way to ${hosts}: this computer has none; check its network`);
+}
+
+async function deviceTo(host: string): Promise<string | undefined> {
+  try {
+    const words = await execOk(["ip", "-o", "route", "get", host]);
+    return /\bdev (\S+)/.exec(words)?.[1];
+  } catch (error) {
+    if (!(error instanceof ExecError)) throw error;
+    if (error.reason === "missing") throw missingIp();
+    return undefined; // it says so by its exit code
+  }
+}
+
+function hostOf(endpoint: string): string {
+  return endpoint.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
 }
 
 /** Gives the interface what the profile says. Resolves to what could not be had, for people. */
@@ -69,9 +100,11 @@ async function run(argv: readonly string[], doing: string): Promise<string> {
     return await execOk(argv);
   } catch (error) {
     if (!(error instanceof ExecError)) throw error;
-    if (error.reason === "missing") {
-      throw new Error("Cannot connect: this computer has no ip program; install iproute2");
-    }
+    if (error.reason === "missing") throw missingIp();
     throw new Error(`Cannot ${doing}: ${error.message}`);
   }
+}
+
+function missingIp(): Error {
+  return new Error("Cannot connect: this computer has no ip program; install iproute2");
 }

@@ -117,4 +117,7 @@ Deno.test("portal: who has the card, whose turn it is, and a way out, in both la
   );
   view.patch = { share: share() };
   assert.doesNotMatch(await page("en"), /id="share"/);
+  assert.match(await page("ja"), /<a href="\/purse">電子財布<\/a>/);
+  view.patch = {};
+  assert.doesNotMatch(await page("en"), /\/purse/, "nothing is shared, so there is nothing to use");
 });

@@ -1,6 +1,7 @@
 import type {
   CardView,
   JournalLevel,
+  LeaseEndReason,
   ReaderView,
   SessionPhase,
   SharePerson,
@@ -121,6 +122,10 @@ export interface PanelMessages {
     readonly event: Readonly<Record<string, string>>;
     /** Names of details; others are shown as they are. */
     readonly detail: Readonly<Record<string, string>>;
+    /** Words for values, by the detail's name; others are shown as they are. */
+    readonly value:
+      & { readonly reason: Readonly<Record<LeaseEndReason, string>> }
+      & Readonly<Record<string, Readonly<Record<string, string>>>>;
   };
   readonly ruleset: {
     readonly title: string;

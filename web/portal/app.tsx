@@ -1,7 +1,7 @@
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { GatewayView, SessionPhase } from "../../gateway/view.ts";
-import { type Language, portalMessages } from "../i18n/messages.ts";
+import { type Language, portalMessages, PURSE_MESSAGES } from "../i18n/messages.ts";
 import type { Assets } from "../shared/assets.ts";
 import { hearOut } from "../shared/hear_out.ts";
 import { jsonBody } from "../shared/json_body.ts";
@@ -66,7 +66,9 @@ export function portalApp(view: GatewayView, options: PortalOptions): Hono<PeerE
   app.get("/", async (c) => {
     const language = chooseLanguage(c);
     const now = (await stateFor(c))();
-    return c.html(<PortalPage state={now} language={language} assets={options.assets} />);
+    const { assets } = options;
+    const mayUseCard = await terminalOf(c) !== undefined;
+    return c.html(<PortalPage {...{ state: now, language, assets, mayUseCard }} />);
   });
 
   app.get("/purse", (c) => {
@@ -130,9 +132,9 @@ export function portalApp(view: GatewayView, options: PortalOptions): Hono<PeerE
 }
 
 function PortalPage(
-  props: { state: PortalState; language: Language; assets: Assets },
+  props: { state: PortalState; language: Language; assets: Assets; mayUseCard: boolean },
 ) {
-  const { state, language, assets } = props;
+  const { state, language, assets, mayUseCard } = props;
   const messages = portalMessages(language, state.token);
   return (
     <Page
@@ -158,6 +160,7 @@ function PortalPage(
         <button id="speech" type="button" class="quiet" aria-pressed="false" hidden>
           {messages.speech.on}
         </button>
+        {mayUseCard ? <a href="/purse">{PURSE_MESSAGES[language].title}</a> : null}
         <LanguageSwitch language={language} label={messages.language} />
       </footer>
     </Page>

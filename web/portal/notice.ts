@@ -1,7 +1,7 @@
 /** What to say in each phase of the session. @core */
 import type { SessionPhase } from "../../gateway/view.ts";
 import { type Language, portalMessages } from "../i18n/messages.ts";
-import { formatDay, formatTime } from "../shared/format.ts";
+import { formatClock, formatDay } from "../shared/format.ts";
 import type { PortalShare, Told } from "./state.ts";
 
 /** How urgent a notice is, for colour and for screen readers. */
@@ -47,7 +47,7 @@ export function phaseNotice(
         tone: "busy",
         title: m.suspended.title,
         lines: [
-          m.suspended.text(session.busy, formatTime(session.until, language)),
+          m.suspended.text(session.busy, formatClock(session.until, language)),
           m.suspended.goesOn(session.holder),
           ...(session.mine ? [m.suspended.mine] : []),
         ],
@@ -89,11 +89,11 @@ export function shareNotice(
   const m = portalMessages(language).share;
   if (holder?.mine) {
     const others = waiting === 0 ? [] : [m.waiting(waiting)];
-    return { lines: [m.mine(formatTime(holder.until, language)), ...others], button: m.giveBack };
+    return { lines: [m.mine(formatClock(holder.until, language)), ...others], button: m.giveBack };
   }
   const busy = holder === undefined ? [] : [
-    `${m.busy(holder.label, formatTime(holder.since, language))} ${
-      m.until(formatTime(holder.until, language))
+    `${m.busy(holder.label, formatClock(holder.since, language))} ${
+      m.until(formatClock(holder.until, language))
     }`,
   ];
   if (place === undefined) {

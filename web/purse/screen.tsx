@@ -118,6 +118,12 @@ function OpenPurse({ step: { status, asked }, language, busy }: StepProps<"open"
           : <p class="privacy">{m.withoutPin(sum(status.withoutPinLeft))}</p>}
         {status.isClosed ? <p>{m.refusal.closed}</p> : null}
       </div>
+      {asked === undefined ? null : (
+        <form data-form="asked" class="notice">
+          <p>{m.topUp.waits(sum(asked))}</p>
+          <button type="submit" class="quiet" disabled={busy}>{m.topUp.enter}</button>
+        </form>
+      )}
       <form data-form="pay">
         <h2>{m.pay.title}</h2>
         <label for="amount">{m.pay.amount}</label>
@@ -137,12 +143,6 @@ function OpenPurse({ step: { status, asked }, language, busy }: StepProps<"open"
         <p class="privacy" id="payee-hint">{m.pay.payeeHint}</p>
         <button type="submit" disabled={busy}>{m.pay.next}</button>
       </form>
-      {asked === undefined ? null : (
-        <form data-form="asked" class="notice">
-          <p>{m.topUp.waits(sum(asked))}</p>
-          <button type="submit" class="quiet" disabled={busy}>{m.topUp.enter}</button>
-        </form>
-      )}
       <form data-form="ask">
         <h2>{m.topUp.title}</h2>
         <label for="credit">{m.pay.amount}</label>

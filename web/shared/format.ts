@@ -10,6 +10,11 @@ export function formatTime(at: number, language: Language): string {
   return formatter(language, { dateStyle: "medium", timeStyle: "short" }).format(safeDate(at));
 }
 
+/** Second of the day, for what is over within minutes. */
+export function formatClock(at: number, language: Language): string {
+  return formatter(language, { timeStyle: "medium" }).format(safeDate(at));
+}
+
 /** Month, day and second, for lists. */
 export function formatMoment(at: number, language: Language): string {
   return formatter(language, {

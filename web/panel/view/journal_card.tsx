@@ -63,7 +63,14 @@ function EntryLine(
 function detailText(entry: JournalEntry, m: PanelMessages): string {
   const faults: Readonly<Record<string, string>> = m.session.fault;
   return Object.entries(entry.detail).map(([name, value]) => {
-    const told = name === "fault" ? faults[value] ?? value : value;
-    return `${m.journal.detail[name] ?? name}: ${told}`;
+    const words = name === "fault" ? faults : m.journal.value[name];
+    return `${m.journal.detail[name] ?? name}: ${words?.[value] ?? valueText(name, value)}`;
   }).join(" · ");
+}
+
+/** Durations are kept in milliseconds, by names that say so. */
+function valueText(name: string, value: string | number): string {
+  return typeof value === "number" && name.endsWith("Ms")
+    ? `${(value / 1000).toFixed(1)} s`
+    : String(value);
 }

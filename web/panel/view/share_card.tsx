@@ -35,7 +35,7 @@ export function ShareCard({ screen, language, m }: ViewProps) {
         : null}
       {waiting.length === 0 ? null : (
         <div>
-          <h3>{m.share.waiting}</h3>
+          <h3 class="queue-title">{m.share.waiting}</h3>
           <ol class="queue">
             {waiting.map((one) => (
               <WaitingLine key={`${one.terminal} ${one.since}`} one={one} language={language} />

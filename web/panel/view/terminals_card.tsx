@@ -24,8 +24,8 @@ export function TerminalsCard({ screen, language, m }: ViewProps) {
                   <th scope="col">{t.name}</th>
                   <th scope="col" class="number">{t.download}</th>
                   <th scope="col" class="number">{t.upload}</th>
-                  <th scope="col">{t.lease}</th>
-                  <th scope="col">MAC</th>
+                  <th scope="col" class="wide">{t.lease}</th>
+                  <th scope="col" class="wide">MAC</th>
                 </tr>
               </thead>
               <tbody>
@@ -34,6 +34,7 @@ export function TerminalsCard({ screen, language, m }: ViewProps) {
                     key={terminal.address}
                     terminal={terminal}
                     rate={screen.rates.get(terminal.address)}
+                    leaseName={t.lease}
                     lease={terminal.leaseUntil === undefined
                       ? t.fixed
                       : formatTime(terminal.leaseUntil, language)}
@@ -48,10 +49,11 @@ export function TerminalsCard({ screen, language, m }: ViewProps) {
 }
 
 function TerminalRow(
-  { terminal, rate, lease }: {
+  { terminal, rate, lease, leaseName }: {
     terminal: TerminalView;
     rate: TerminalRate | undefined;
     lease: string;
+    leaseName: string;
   },
 ) {
   return (
@@ -59,11 +61,13 @@ function TerminalRow(
       <th scope="row">
         {terminal.name === "" ? "–" : terminal.name}
         <small>{terminal.address}</small>
+        <small class="narrow">{terminal.mac}</small>
+        <small class="narrow">{`${leaseName} ${lease}`}</small>
       </th>
       <Traffic rate={rate?.down} total={terminal.receivedBytes} />
       <Traffic rate={rate?.up} total={terminal.sentBytes} />
-      <td>{lease}</td>
-      <td>
+      <td class="wide">{lease}</td>
+      <td class="wide">
         <code>{terminal.mac}</code>
       </td>
     </tr>

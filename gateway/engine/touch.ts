@@ -1,5 +1,6 @@
 /** Keys that work only once their holder touches the card: they get the time, and people are told. */
 import { CardRefusedError } from "../../token/apdu/channel.ts";
+import type { OpeningCard } from "../../token/openpgp/card_identity.ts";
 import type { OpenPgpClient } from "../../token/openpgp/client.ts";
 import type { PivClient } from "../../token/piv/client.ts";
 import { ANSWER_MS, TOUCH_POLICY } from "../../token/piv/constants.ts";
@@ -38,18 +39,18 @@ export function touchedPiv(
   };
 }
 
-/** The same of an OpenPGP card. */
+/** What opening needs of an OpenPGP card; whether its key wants a touch is asked once. */
 export function touchedOpenPgp(
-  card: Pick<OpenPgpClient, "agree" | "wantsTouch">,
+  card: OpeningCard & Pick<OpenPgpClient, "wantsTouch">,
   onTouch: OnTouch,
-): Pick<OpenPgpClient, "agree"> {
+): OpeningCard {
+  let wants: boolean | undefined;
   return {
-    agree: async (request) =>
-      await touched(
-        await card.wantsTouch(),
-        onTouch,
-        (bound) => card.agree({ ...request, ...bound }),
-      ),
+    privateObject: (tag) => card.privateObject(tag),
+    async agree(request) {
+      wants ??= await card.wantsTouch();
+      return await touched(wants, onTouch, (bound) => card.agree({ ...request, ...bound }));
+    },
   };
 }
 

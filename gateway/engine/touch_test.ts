@@ -87,11 +87,10 @@ Deno.test("an OpenPGP card's decryption key that asks for a touch, and one that 
   await openPgp.generateDecryptionKey();
   await openPgp.verifyPin(utf8("123456"));
   const told: boolean[] = [];
-  const touched = touchedOpenPgp(openPgp, (wanted) => told.push(wanted));
   const peer = x25519.getPublicKey(x25519.utils.randomSecretKey());
   for (const flag of [undefined, 0, 1, 2]) {
     card.touchFlag = flag;
-    await touched.agree({ peer });
+    await touchedOpenPgp(openPgp, (wanted) => told.push(wanted)).agree({ peer });
   }
   assert.deepEqual(card.bounds, [undefined, undefined, ANSWER_MS.touch, ANSWER_MS.touch]);
   assert.deepEqual(told, [true, false, true, false]);

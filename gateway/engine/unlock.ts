@@ -6,7 +6,7 @@ import {
   CardRefusedError,
   CardSilentError,
 } from "../../token/apdu/channel.ts";
-import { openPgpIdentity } from "../../token/openpgp/age_card.ts";
+import { cardIdentity } from "../../token/openpgp/card_identity.ts";
 import { openProfile } from "../../token/profile/open.ts";
 import { pivIdentity } from "../../token/profile/piv_p256.ts";
 import {
@@ -84,7 +84,7 @@ function identityOf(
   const { sealedTo, split } = head;
   if (card.application === "openpgp") {
     return card.publicKey &&
-      openPgpIdentity(touchedOpenPgp(card.client, onTouch), card.publicKey);
+      cardIdentity(touchedOpenPgp(card.client, onTouch), card.publicKey);
   }
   const piv = touchedPiv(card.client, onTouch);
   if (sealedTo === undefined || split === undefined) {

@@ -1,4 +1,7 @@
-/** A profile in two halves, and one that is taken back, with the real gateway, hub and cards. */
+/**
+ * A profile in two halves, one that is taken back, and one that lies beside an OpenPGP card, with the
+ * real gateway, hub and cards.
+ */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
@@ -16,6 +19,7 @@ import { PlainTeller } from "../story/teller.ts";
 import type { Terminal } from "../story/terminal.ts";
 import { enterPin, openOffice, unlock, untilPhase } from "../story/visits.ts";
 import type { World } from "../story/world.ts";
+import { besideOpenPgp, makeOpenPgpCard, type OpenPgpCard } from "./openpgp_card.ts";
 
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 const DENO = [Deno.execPath(), "run", "-A", "--cached-only", "--no-prompt", "--no-check", MAIN];
@@ -28,6 +32,16 @@ labTest("a split profile, and one that its issuer takes back", async (t) => {
   assert.ok(terminal);
   const issuing = await Issuing.open(world);
   const place: Place = { world, box, terminal, card, issuing };
+  await t.step(
+    "an OpenPGP card opens the profile beside it, its keys in the engine and nowhere else",
+    async () => {
+      const openPgp = await issuing.openPgpCard(card);
+      await box.stopGateway();
+      await issuing.tellGateway(box, `profiles = "${issuing.beside}"`);
+      await box.startGateway();
+      await besideOpenPgp(openPgp, place);
+    },
+  );
   await t.step("without the hub's half there is no way in, and the hub says why", () => {
     return withoutHalf(place);
   });
@@ -202,6 +216,28 @@ class Issuing implements AsyncDisposable {
     }
   }
 
+  /** The folder of profiles that lie beside their cards. */
+  get beside(): string {
+    return `${this.#dir}/beside`;
+  }
+
+  /** A card with an OpenPGP key and nothing else of ours; beside it the office client's profile. */
+  async openPgpCard(office: Card): Promise<OpenPgpCard> {
+    await Deno.mkdir(this.beside);
+    return await makeOpenPgpCard(office, {
+      dir: this.#dir,
+      profile: `${this.beside}/office.profile`,
+      import: async (state, args) => {
+        const { dir } = this.#world.network.lab;
+        const running = await startSoftcard(this.#machine, { state });
+        await this.#run([
+          ...["import", `${dir}/cards/office.conf`, "--issuer", `${dir}/cards/issuer.jwk`],
+          ...["--client-id", "office", "--domain", OFFICE.domain, ...args],
+        ]).finally(() => running.stop());
+      },
+    });
+  }
+
   async startHub(): Promise<void> {
     const { hub: machine, lab } = this.#world.network;
     const path = `${lab.dir}/hub/hub.toml`;
@@ -267,12 +303,11 @@ folder = "${this.#dir}/shares"
     await Deno.remove(`${this.#dir}/revoked.jws`);
   }
 
-  /** Names the list in the gateway's configuration. */
-  async tellGateway(box: Box): Promise<void> {
+  /** Adds a line to `[token]` of the gateway's configuration; by default the list's. */
+  async tellGateway(box: Box, line = `revocations = ["${this.#dir}/revoked.jws"]`): Promise<void> {
     const path = `${this.#world.network.lab.dir}/${box.site.plan.name}/gateway.toml`;
     const text = await Deno.readTextFile(path);
-    const list = `[token]\nrevocations = ["${this.#dir}/revoked.jws"]`;
-    await Deno.writeTextFile(path, text.replace("[token]", list));
+    await Deno.writeTextFile(path, text.replace("[token]", `[token]\n${line}`));
   }
 
   async status(): Promise<HubStatus> {

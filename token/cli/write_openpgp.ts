@@ -1,7 +1,11 @@
 /** A profile for an OpenPGP card: sealed to its decryption key, carried beside it in a file. */
+import { randomBytes } from "node:crypto";
+import { x25519 } from "@noble/curves/ed25519.js";
 import { ageRecipient } from "../openpgp/age_card.ts";
 import { type OpenPgpClient, selectOpenPgp } from "../openpgp/client.ts";
+import { KEY_OBJECT } from "../openpgp/card_identity.ts";
 import { PASSWORD } from "../openpgp/constants.ts";
+import { isWrappedKey, wrapKey } from "../openpgp/wrapped_key.ts";
 import type { CardSession } from "../pcsc/types.ts";
 import { sealProfile } from "../profile/seal.ts";
 import { pinFault } from "./card.ts";
@@ -65,7 +69,10 @@ export async function writeForOpenPgp(
   const password = await backupPassword(given);
   const publicKey = await decryptionKey(card, given);
   await proveDecryptionKey(card, publicKey, pin);
-  const recipient = ageRecipient(publicKey);
+  const object = given.flag("key-object")
+    ? await keyObject(card, { publicKey, isVerified: pin !== undefined })
+    : undefined;
+  const recipient = object?.recipient ?? ageRecipient(publicKey);
   const profile = draftProfile(fields, {
     ...context,
     identity: sealedIdentity,
@@ -89,6 +96,13 @@ export async function writeForOpenPgp(
     ...outputsOf({ sealed, files, split: undefined }),
     ...await hubOutputs(profile, { keys, files }),
   ]);
+  try {
+    // Last: from then on the profile of before no longer opens.
+    await object?.write();
+  } catch (error) {
+    await staged.discard();
+    throw error;
+  }
   await staged.commit();
   sayBeside(bundle, NO_ROOM);
   return summarize(profile, {
@@ -100,6 +114,32 @@ export async function writeForOpenPgp(
       recovery: asked.outputs[0]?.path,
     },
   });
+}
+
+/**
+ * A new key for the card's private object, wrapped to its decryption key. PW1 must be verified, also
+ * when it is written.
+ */
+async function keyObject(
+  card: OpenPgpClient,
+  { publicKey, isVerified }: { publicKey: Uint8Array; isVerified: boolean },
+): Promise<{ recipient: string; write: () => Promise<void> }> {
+  if (!isVerified) {
+    throw new UsageError("Cannot write the card's private object: give its PIN (--ask-pin)");
+  }
+  const former = await card.privateObject(KEY_OBJECT);
+  if (former !== undefined && !isWrappedKey(former)) {
+    throw new CommandError(
+      "Cannot write the card's private object: another program's data is in object 3; move " +
+        "that, or leave --key-object away",
+    );
+  }
+  const key = new Uint8Array(randomBytes(32));
+  const ephemeral = new Uint8Array(randomBytes(32));
+  const recipient = ageRecipient(x25519.getPublicKey(key));
+  const wrapped = wrapKey(key, { recipient: publicKey, ephemeral });
+  key.fill(0);
+  return { recipient, write: () => card.putData(KEY_OBJECT, wrapped) };
 }
 
 /** The one that is there; people's mail may hang on it, so a new one is made only when asked for. */

@@ -46,6 +46,7 @@ export const WRITE_FLAGS = {
   "seal-slot": "text",
   "new-seal-key": "flag",
   openpgp: "flag",
+  "key-object": "flag",
   "admin-pin-file": "text",
   "key-slot": "text",
   "new-key": "flag",
@@ -67,6 +68,8 @@ export const WRITE_HELP = `  --issuer FILE               the issuer's key (token
   --new-seal-key              make a new one there, over any key
   --openpgp                   use the card's OpenPGP application, also where it has PIV; the profile
                               then lies beside the card (--bundle-out)
+  --key-object                seal to a new key in its private object 3, so that profiles of before no
+                              longer open, wherever copies lie; needs the PIN
   --admin-pin-file FILE       its administrator's PIN, for --new-seal-key
 ${RECOVERY_HELP}
   --backup-out FILE           a second container that a password opens (stock age tool)

@@ -6,10 +6,12 @@ import { p256 } from "@noble/curves/nist.js";
 import { CardInProcess } from "../../tests/token/card_channel.ts";
 import type { CardChannel } from "../apdu/channel.ts";
 import { concat, encodeTlv } from "../apdu/tlv.ts";
+import { cardIdentity, KEY_OBJECT } from "../openpgp/card_identity.ts";
 import { selectOpenPgp } from "../openpgp/client.ts";
 import { selectPiv } from "../piv/client.ts";
 import { PIV_ALGORITHM } from "../piv/constants.ts";
 import { findBundles } from "../profile/bundle_folder.ts";
+import { openContainer } from "../profile/container.ts";
 import { readHead } from "../profile/carrier.ts";
 import { checkHead } from "../profile/head.ts";
 import { makeIssuerKey } from "../profile/issuer_key.ts";
@@ -131,6 +133,31 @@ Deno.test("an OpenPGP card's profile is sealed to its decryption key and lies in
   assert.deepEqual([summary.card, summary.recipients], [await card.cardId(), ["card (x25519)"]]);
   assert.equal((await findBundles(place.folder, summary.card)).length, 1);
   const key = await card.decryptionKey();
+
+  // A key of the profile's own in the card's private object: what was written before is closed.
+  const object = [...out, "--key-object"];
+  await using unverified = await station("sealed", ...object);
+  await assert.rejects(writeForOpenPgp(card, unverified.request), /give its PIN \(--ask-pin\)/);
+  const opens = async (folder: string) => {
+    const [found] = await findBundles(folder, summary.card);
+    assert.ok(found && key);
+    const opened = await openContainer(found.sealed, cardIdentity(card, key));
+    return typeof opened === "object";
+  };
+  await using first = await station("sealed", ...object);
+  await writeForOpenPgp(card, { ...first.request, pin });
+  assert.ok(await opens(first.folder));
+  assert.ok(await opens(place.folder), "what is sealed to the decryption key itself");
+  await using second = await station("sealed", ...object);
+  await writeForOpenPgp(card, { ...second.request, pin });
+  assert.deepEqual([await opens(first.folder), await opens(second.folder)], [false, true]);
+  await card.putData(KEY_OBJECT, utf8("somebody's"));
+  await assert.rejects(
+    writeForOpenPgp(card, { ...unverified.request, pin }),
+    /another program's data is in object 3/,
+  );
+  assert.ok(await opens(place.folder), "another program's object is passed over");
+
   await using again = await station("sealed", ...out);
   await writeForOpenPgp(card, again.request);
   assert.deepEqual(await card.decryptionKey(), key, "a key that is there is used as it is");

@@ -50,13 +50,18 @@ export function wrapKey(
   }
 }
 
+/** Whether these bytes say that they are a wrapped key. */
+export function isWrappedKey(bytes: Uint8Array): boolean {
+  return MAGIC.every((byte, index) => bytes[index] === byte);
+}
+
 /** Opens a wrapped key on the card, whose PW1 (82) must be verified; the caller wipes the key. */
 export async function unwrapKey(
   card: Pick<OpenPgpClient, "agree">,
   wrapped: { bytes: Uint8Array; recipient: Uint8Array },
 ): Promise<{ key: Uint8Array } | UnwrapFault> {
   const { bytes, recipient } = wrapped;
-  if (MAGIC.some((byte, index) => bytes[index] !== byte)) return "malformed";
+  if (!isWrappedKey(bytes)) return "malformed";
   const version = bytes[MAGIC.length] ?? 0;
   if (version > VERSION) return "newer-version";
   const length = bytes.length - HEAD - TAG;

@@ -89,7 +89,7 @@ browserTest("answers that no phase shows are said, each once", async (site) => {
   const { view, page } = await site.open("portal");
   view.askPin();
   const outcomes = [
-    [{ outcome: "busy" }, "Another terminal is entering a PIN"],
+    [{ outcome: "busy" }, "Another PIN is being tried right now."],
     [{ outcome: "stale" }, "The card was changed in the meantime"],
     [{ outcome: "card-gone" }, "The card was taken out"],
   ] as const;

@@ -29,6 +29,8 @@ export interface TerminalReaderOptions {
   /** Where this machine's vpcd listens. */
   readonly port: number;
   readonly say: (line: string) => void;
+  /** How long the card stays out of the reader when it leaves, in milliseconds; for tests. */
+  readonly absenceMs?: number;
 }
 
 /** Serves until the signal. */
@@ -47,6 +49,7 @@ class TerminalReader {
   #atr: Uint8Array | undefined;
   #vpcd: Deno.TcpConn | undefined;
   #awayUntil = 0;
+  readonly #absenceMs: number;
   #hasLease = false;
   #awaitsAnswer = false;
   #said = "";
@@ -54,6 +57,7 @@ class TerminalReader {
 
   constructor(options: TerminalReaderOptions) {
     this.#options = options;
+    this.#absenceMs = options.absenceMs ?? ABSENCE_MS;
   }
 
   stop(): void {
@@ -122,7 +126,7 @@ class TerminalReader {
       buffer.fill(0);
       if (this.#vpcd === connection) {
         this.#vpcd = undefined;
-        this.#awayUntil = Date.now() + ABSENCE_MS;
+        this.#awayUntil = Date.now() + this.#absenceMs;
         await this.#release();
       }
       close(connection);
@@ -214,7 +218,7 @@ class TerminalReader {
     this.#hasLease = false;
     this.#awaitsAnswer = false;
     if (this.#vpcd === undefined) return;
-    this.#awayUntil = Date.now() + ABSENCE_MS;
+    this.#awayUntil = Date.now() + this.#absenceMs;
     const vpcd = this.#vpcd;
     this.#vpcd = undefined;
     close(vpcd);

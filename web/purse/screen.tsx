@@ -162,7 +162,10 @@ function Consent({ step: { status, payment }, language, busy }: StepProps<"confi
   return (
     <form data-form="confirm" role="alertdialog" aria-labelledby="question">
       <p id="question" class="question" tabindex={-1} data-focus>
-        {m.pay.ask(money(payment.amount, status.currency, language), grouped(payment.payee))}
+        {m.pay.ask(
+          money(payment.amount, status.currency, language),
+          grouped(payment.payee).replaceAll(" ", "\u00a0"),
+        )}
       </p>
       {status.pinTries === undefined ? null : (
         <div class="field">

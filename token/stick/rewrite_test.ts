@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { SecretMemory } from "../../os/secret_memory.ts";
 import type { StickFault } from "./fault.ts";
 import { VerifyError } from "./format.ts";
@@ -110,6 +111,38 @@ Deno.test("of two copies one may be damaged anywhere; both have the first one's 
     both.flip(HIDDEN_AT + SPARE + AREA.key + 7);
     assert.deepEqual(await findStick(both, [sample.issuer.publicKey]), { fault });
   }
+});
+
+Deno.test("whatever is damaged of two copies: a whole one opens, or the damage has its word", async () => {
+  const half = new Disk(sample.disk);
+  const pieces = await renewal(await found(half));
+  // The spare is the newer one.
+  for (const { at, bytes } of pieces) await half.write(HIDDEN_AT + SPARE + at, bytes);
+  const words = new Set<string>();
+  const place = fc.tuple(fc.constantFrom(...COPIES), fc.constantFrom(...pieces), fc.nat()).map(
+    // Past its end a head is padding, which no check covers.
+    ([copyAt, { at, bytes }, offset]) => ({
+      copyAt,
+      at: copyAt + at + offset % Math.min(bytes.length, 700),
+    }),
+  );
+  const places = fc.uniqueArray(place, { minLength: 1, maxLength: 4, selector: ({ at }) => at });
+  await fc.assert(
+    fc.asyncProperty(places, async (flipped) => {
+      const disk = half.fork();
+      for (const { at } of flipped) disk.flip(HIDDEN_AT + at);
+      const hit = new Set(flipped.map(({ copyAt }) => copyAt));
+      const stick = await findStick(disk, [sample.issuer.publicKey]);
+      if ("fault" in stick) {
+        words.add(stick.fault);
+        return assert.equal(hit.size, 2, "only where both copies are damaged");
+      }
+      assert.equal(hit.size, 1);
+      assert.equal((await contentOf(disk)).generation, hit.has(SPARE) ? 5 : 6);
+    }),
+    { numRuns: 150 },
+  );
+  assert.ok(words.has("head-damaged") && words.has("profile-damaged"), [...words].join());
 });
 
 Deno.test("a spare of another issuer's stands in for nothing, whatever its generation", async () => {

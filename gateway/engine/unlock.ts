@@ -17,11 +17,11 @@ import {
 import type { ShareRefusal } from "../../token/profile/share_protocol.ts";
 import { splitIdentity } from "../../token/profile/split.ts";
 import type { FileKeyIdentity, IssuerKey, Opened } from "../../token/profile/types.ts";
+import { touchedOpenPgp, touchedPiv } from "../../token/touch.ts";
 import type { UnlockFailure } from "../session/events.ts";
 import type { ProfileFault } from "../view.ts";
 import type { ReadyCard } from "./card.ts";
 import type { EngineSecrets } from "./secrets.ts";
-import { touchedOpenPgp, touchedPiv } from "./touch.ts";
 
 export type Unlocked = Extract<Opened, { result: "ok" }>;
 

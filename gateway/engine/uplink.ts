@@ -4,6 +4,7 @@ import { SW } from "../../token/apdu/status.ts";
 import { PIV_ALGORITHM } from "../../token/piv/constants.ts";
 import type { PivClient } from "../../token/piv/client.ts";
 import type { Profile } from "../../token/profile/profile.ts";
+import { type TouchedPiv, touchedPiv } from "../../token/touch.ts";
 import {
   type Identity,
   parsePublicKey,
@@ -18,7 +19,6 @@ import { resolveEndpoints } from "./endpoints.ts";
 import { DEFAULT_MTU } from "./limits.ts";
 import type { FromEngine, ToEngine } from "./messages.ts";
 import type { EngineSecrets } from "./secrets.ts";
-import { type TouchedPiv, touchedPiv } from "./touch.ts";
 import type { Unlocked } from "./unlock.ts";
 
 export interface UplinkOptions {

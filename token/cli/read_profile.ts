@@ -18,6 +18,7 @@ import type {
   ProfileHead,
 } from "../profile/types.ts";
 import type { PivClient } from "../piv/client.ts";
+import { touchedPiv } from "../touch.ts";
 import { type OpenedCard, pinFault } from "./card.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import type { Given } from "./options.ts";
@@ -76,8 +77,11 @@ export async function openWithPin(
 }
 
 /** Opening with the card's own key, together with the hub's half where there is one. */
-export function cardIdentity(piv: PivClient, head: ProfileHead): FileKeyIdentity {
+export function cardIdentity(client: PivClient, head: ProfileHead): FileKeyIdentity {
   const { sealedTo, split } = head;
+  const piv = touchedPiv(client, (wanted) => {
+    if (wanted) console.error("touch the card's key now");
+  });
   if (sealedTo === undefined) {
     throw new CommandError("Cannot open the profile: it is sealed to no key of a card");
   }

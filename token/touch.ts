@@ -1,9 +1,9 @@
 /** Keys that work only once their holder touches the card: they get the time, and people are told. */
-import { CardRefusedError } from "../../token/apdu/channel.ts";
-import type { OpeningCard } from "../../token/openpgp/card_identity.ts";
-import type { OpenPgpClient } from "../../token/openpgp/client.ts";
-import type { PivClient } from "../../token/piv/client.ts";
-import { ANSWER_MS, TOUCH_POLICY } from "../../token/piv/constants.ts";
+import { CardRefusedError } from "./apdu/channel.ts";
+import type { OpeningCard } from "./openpgp/card_identity.ts";
+import type { OpenPgpClient } from "./openpgp/client.ts";
+import type { PivClient } from "./piv/client.ts";
+import { ANSWER_MS, TOUCH_POLICY } from "./piv/constants.ts";
 
 /** A PIV card's private operations. */
 export type TouchedPiv = Pick<PivClient, "agree" | "sign">;

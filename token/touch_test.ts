@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { x25519 } from "@noble/curves/ed25519.js";
-import { CardInProcess } from "../../tests/token/card_channel.ts";
-import { administer } from "../../tests/token/sample.ts";
-import { CardRefusedError, type TransmitOptions } from "../../token/apdu/channel.ts";
-import { concat, encodeTlv } from "../../token/apdu/tlv.ts";
-import { selectOpenPgp } from "../../token/openpgp/client.ts";
-import { PASSWORD } from "../../token/openpgp/constants.ts";
-import { selectPiv } from "../../token/piv/client.ts";
-import { ANSWER_MS, PIV_ALGORITHM, TOUCH_POLICY } from "../../token/piv/constants.ts";
+import { CardInProcess } from "../tests/token/card_channel.ts";
+import { administer } from "../tests/token/sample.ts";
+import { CardRefusedError, type TransmitOptions } from "./apdu/channel.ts";
+import { concat, encodeTlv } from "./apdu/tlv.ts";
+import { selectOpenPgp } from "./openpgp/client.ts";
+import { PASSWORD } from "./openpgp/constants.ts";
+import { selectPiv } from "./piv/client.ts";
+import { ANSWER_MS, PIV_ALGORITHM, TOUCH_POLICY } from "./piv/constants.ts";
 import { touchedOpenPgp, touchedPiv } from "./touch.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);

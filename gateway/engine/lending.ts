@@ -224,6 +224,7 @@ export class Lending {
     raw.set(pin, 5);
     pin.fill(0);
     await this.#command(message, raw, { sealed: true });
+    raw.fill(0);
   }
 
   async #restore(wrongPins: number): Promise<void> {

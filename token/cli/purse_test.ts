@@ -245,7 +245,15 @@ Deno.test("purse settle: each payment counts once, whoever brings it and however
     `${"42".repeat(8)}: 0 by 0 new receipts; 30 by 1 in all (currency 392)`,
     "1 new, 2 seen before, 7 refused",
   ]);
-  const debited = card.state.purse?.debited;
+  // A copy that spends under numbers of its own: no more than was put on the card is ever owed.
+  for (let number = 0; number < 6; number++) await copied.askCredit(order(1, "L", 80 + number));
+  await copied.verify(PIN);
+  const rest = await copied.debit(order(8_771, "A", 8));
+  const honest = await client.debit(order(770, "A", 9));
+  const wednesday = await station.run("settle", await station.write("wednesday", [rest, honest]));
+  assert.match(wednesday.out[0] ?? "", /1: refused: more than was ever put on the card/);
+  assert.match(wednesday.out[1] ?? "", /770 by 1 new receipts; 1970 by 3 in all/);
+  const debited = (card.state.purse?.debited ?? NaN) - honest.amount;
   assert.equal(debited, 1_230, "what is owed is what was paid");
 });
 

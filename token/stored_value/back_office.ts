@@ -19,8 +19,10 @@ import {
  * - `duplicate`: the same bytes were seen; nothing counts.
  * - `forged`: not made by the card that it names, or not for this party.
  * - `conflict`: genuine, but the card made another one with this number: it was copied.
+ * - `overdrawn`: genuine, but with it the card would have spent more than it ever got: it was copied,
+ *   by somebody who took care of the numbers.
  */
-export type ReceiptVerdict = "accepted" | "duplicate" | "forged" | "conflict";
+export type ReceiptVerdict = "accepted" | "duplicate" | "forged" | "conflict" | "overdrawn";
 
 /** Where receipts that were seen are remembered, by card and number; a `Map`, or a table. */
 export type SeenReceipts = Pick<Map<string, Uint8Array>, "get" | "set">;
@@ -70,12 +72,22 @@ export interface Owed {
 export class Settlement {
   readonly #masters: MasterKeys;
   readonly #seen: SeenReceipts;
+  readonly #loadedOf: (cardId: Uint8Array) => number | undefined;
   readonly #owed = new Map<string, Owed>();
+  readonly #spent = new Map<string, number>();
   #paidOut = 0;
 
-  constructor(masters: MasterKeys, { seen = new Map() }: { seen?: SeenReceipts } = {}) {
+  /** `loadedOf`: the most that a card can have spent, where that is known. */
+  constructor(
+    masters: MasterKeys,
+    options: {
+      seen?: SeenReceipts;
+      loadedOf?: (cardId: Uint8Array) => number | undefined;
+    } = {},
+  ) {
     this.#masters = masters;
-    this.#seen = seen;
+    this.#seen = options.seen ?? new Map();
+    this.#loadedOf = options.loadedOf ?? (() => undefined);
   }
 
   /** What a merchant has to get, in one currency. */
@@ -98,8 +110,14 @@ export class Settlement {
     const isGenuine = isSettlementReceipt(receipt, keys.settlement);
     wipeKeys(keys);
     if (!isGenuine) return "forged";
+    const card = receipt.cardId.toHex();
+    const isSpending = receipt.kind !== RECEIPT_KIND.credit;
+    const spent = (this.#spent.get(card) ?? 0) + (isSpending ? receipt.amount : 0);
+    const isOverdrawn = spent > (this.#loadedOf(receipt.cardId) ?? Infinity);
+    if (isOverdrawn && this.#seen.get(nameOf(receipt)) === undefined) return "overdrawn";
     const verdict = take(this.#seen, receipt);
     if (verdict !== "accepted") return verdict;
+    this.#spent.set(card, spent);
     if (receipt.kind === RECEIPT_KIND.debit) {
       const { party, currency } = receipt;
       const name = `${party.toHex()} ${currency}`;
@@ -119,8 +137,12 @@ export class Settlement {
   }
 }
 
+function nameOf({ cardId, transaction }: Receipt): string {
+  return `${cardId.toHex()} ${transaction}`;
+}
+
 function take(seen: SeenReceipts, receipt: Receipt): "accepted" | "duplicate" | "conflict" {
-  const name = `${receipt.cardId.toHex()} ${receipt.transaction}`;
+  const name = nameOf(receipt);
   const bytes = encodeReceipt(receipt);
   const earlier = seen.get(name);
   if (earlier === undefined) {

@@ -70,6 +70,7 @@ const ACCOUNT = v.object({
   credits: AMOUNT,
   pending: v.exactOptional(v.object({ amount: AMOUNT, credits: AMOUNT })),
   isClosed: v.boolean(),
+  loaded: v.exactOptional(AMOUNT),
   mostBalance: v.exactOptional(AMOUNT),
   refund: v.exactOptional(v.object({ transaction: AMOUNT, amount: AMOUNT })),
 });

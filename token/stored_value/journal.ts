@@ -49,8 +49,13 @@ export class JournalBook {
   readonly settlement: Settlement;
   readonly #answers = new Map<string, JournalEntry & { readonly is: "answer" }>();
 
-  private constructor(issuer: PurseIssuer) {
-    this.settlement = new Settlement(issuer.masters);
+  /** What counted when it was settled counts; only what comes now is held against the accounts. */
+  #isRead = false;
+
+  private constructor({ masters, accounts }: PurseIssuer) {
+    this.settlement = new Settlement(masters, {
+      loadedOf: (cardId) => this.#isRead ? accounts.get(cardId.toHex())?.loaded : undefined,
+    });
   }
 
   static read(
@@ -71,6 +76,7 @@ export class JournalBook {
       }
       book.add(entry);
     }
+    book.#isRead = true;
     return book;
   }
 

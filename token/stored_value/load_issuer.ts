@@ -25,6 +25,11 @@ export interface CardAccount {
   /** A consent whose arrival isn't known yet: its amount has left the funds. */
   readonly pending?: { readonly amount: number; readonly credits: number };
   readonly isClosed: boolean;
+  /**
+   * What has left the funds for the card and has not come back: its genuine receipts are never worth
+   * more. Absent where an account was made before this was counted.
+   */
+  readonly loaded?: number;
   /** The balance limit that the card was given; absent where the issuer doesn't know it. */
   readonly mostBalance?: number;
   /** What came back to the funds when the purse was closed, by the card's last receipt. */
@@ -52,7 +57,7 @@ export type GrantResult =
 export function newAccount(
   options: { currency: number; funds: number; mostBalance?: number },
 ): CardAccount {
-  return { ...options, transaction: 0, credits: 0, isClosed: false };
+  return { ...options, transaction: 0, credits: 0, isClosed: false, loaded: 0 };
 }
 
 /**
@@ -100,7 +105,8 @@ export function decide(
       ask.balance + order.amount > mostBalance;
     if (isOverLimit) return refused("over-limit", account);
     const pending = { amount: order.amount, credits: ask.credits };
-    return granted({ ...account, funds: account.funds - order.amount, pending });
+    const funds = account.funds - order.amount;
+    return granted({ ...account, ...loadedMore(account, order.amount), funds, pending });
   } finally {
     wipeKeys(keys);
   }
@@ -142,9 +148,14 @@ function settlePending(account: CardAccount, ask: Ask): CardAccount | undefined 
     return credits === account.credits ? { ...rest, transaction } : undefined;
   }
   if (credits === pending.credits) {
-    return { ...rest, transaction, funds: account.funds + pending.amount };
+    const funds = account.funds + pending.amount;
+    return { ...rest, ...loadedMore(account, -pending.amount), transaction, funds };
   }
   return credits === pending.credits + 1 ? { ...rest, transaction, credits } : undefined;
+}
+
+function loadedMore({ loaded }: CardAccount, amount: number): { loaded?: number } {
+  return loaded === undefined ? {} : { loaded: loaded + amount };
 }
 
 function refused(reason: GrantRefusal, account?: CardAccount): GrantResult {

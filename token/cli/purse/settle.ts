@@ -53,6 +53,7 @@ const VERDICTS = {
   "no-payment": "refused: not a receipt of a payment",
   "forged": "refused: forged; no card of this issuer made it",
   "conflict": "refused: the card made another one with this number; the card was copied",
+  "overdrawn": "refused: more than was ever put on the card; the card was copied",
   "duplicate": "seen before; it counts once",
 } as const;
 

@@ -98,12 +98,9 @@ export async function close(given: Given): Promise<void> {
     const { isClosed } = await statusOf(client);
     const receipt = isClosed ? await lastReceipt(client) : await closeNow(client, held);
     const verdict = held.book.settlement.accept(receipt);
-    if (verdict === "forged" || verdict === "conflict") {
-      throw new CommandError(
-        `Cannot pay out the purse: its last receipt is ${
-          verdict === "forged" ? "not this issuer's" : "one of two with this number"
-        }; keep the card and look into it`,
-      );
+    if (verdict !== "accepted" && verdict !== "duplicate") {
+      const why = verdict === "forged" ? "its last receipt is not this issuer's" : "it was copied";
+      throw new CommandError(`Cannot pay out the purse: ${why}; keep the card and look into it`);
     }
     const before = held.account(receipt.cardId);
     if (before === undefined) throw new Error("A receipt under our keys is of a card of ours");

@@ -35,6 +35,11 @@ export class ReaderLink implements LeaseClient {
     this.#parts = parts;
   }
 
+  /** Whether it has the card, or waits for it. */
+  get isInUse(): boolean {
+    return this.#lease !== undefined;
+  }
+
   /** Serves until the terminal hangs up; tells what was wrong with it, if anything. */
   async run(): Promise<string | undefined> {
     const { connection, atr, sharing } = this.#parts;

@@ -46,8 +46,7 @@ export async function serveReaders(
   parts: ReaderServerParts,
   tls: { chain: string; privatePem: string },
 ): Promise<void> {
-  const links = new Map<string, number>();
-  let total = 0;
+  const links = new Links();
   await Promise.all(parts.addresses.map(async (hostname) => {
     const listener = await listen({
       hostname,
@@ -73,13 +72,11 @@ export async function serveReaders(
 
   async function serve(connection: Deno.TlsConn): Promise<void> {
     const address = connection.remoteAddr.hostname.replace(/^::ffff:/, "");
-    const here = links.get(address) ?? 0;
-    if (total >= MOST_LINKS || here >= LINKS_OF_ONE) {
+    const served: Served = { connection, address, link: undefined };
+    if (!links.enter(served)) {
       parts.onRefused(address, "too many readers");
       return close(connection);
     }
-    links.set(address, here + 1);
-    total++;
     const late = setTimeout(() => close(connection), GREETING_MS);
     try {
       await connection.handshake();
@@ -89,18 +86,49 @@ export async function serveReaders(
         return parts.onRefused(address, "not a terminal that may use the card");
       }
       const { sharing, card } = parts;
-      const wrong = await new ReaderLink({ connection, sharing, atr: card.atr, terminal }).run();
+      served.link = new ReaderLink({ connection, sharing, atr: card.atr, terminal });
+      const wrong = await served.link.run();
       if (wrong !== undefined) parts.onRefused(address, wrong);
     } catch {
       parts.onRefused(address, "no TLS");
     } finally {
       clearTimeout(late);
       close(connection);
-      total--;
-      const rest = (links.get(address) ?? 1) - 1;
-      if (rest === 0) links.delete(address);
-      else links.set(address, rest);
+      links.leave(served);
     }
+  }
+}
+
+interface Served {
+  readonly connection: Deno.TlsConn;
+  readonly address: string;
+  /** There once it was greeted. */
+  link: ReaderLink | undefined;
+}
+
+/** Who is connected, oldest first. */
+class Links {
+  readonly #served = new Set<Served>();
+
+  /**
+   * False: there is no room. A terminal that vanished without a word, asleep or unplugged, leaves its
+   * link open here: the oldest that uses nothing goes when it dials anew.
+   */
+  enter(served: Served): boolean {
+    const own = [...this.#served].filter(({ address }) => address === served.address);
+    if (own.length >= LINKS_OF_ONE) {
+      const forgotten = own.find(({ link }) => link !== undefined && !link.isInUse);
+      if (forgotten === undefined) return false;
+      this.leave(forgotten);
+      close(forgotten.connection);
+    }
+    if (this.#served.size >= MOST_LINKS) return false;
+    this.#served.add(served);
+    return true;
+  }
+
+  leave(served: Served): void {
+    this.#served.delete(served);
   }
 }
 

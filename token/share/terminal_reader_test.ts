@@ -1,11 +1,10 @@
 /** The helper at a terminal between a vpcd and a gateway that talk nonsense. */
-import "reflect-metadata";
 import assert from "node:assert/strict";
-import { SubjectAlternativeNameExtension, X509CertificateGenerator } from "@peculiar/x509";
 import fc from "fast-check";
 import { Deframer, frame } from "../softcard/vpcd_framing.ts";
 import { encodeFrame, encodeText, LINK, LinkDeframer } from "./link.ts";
 import { runTerminalReader } from "./terminal_reader.ts";
+import { selfSigned } from "./test_certificate.ts";
 
 const ATR = Uint8Array.fromHex("3b8d800180fba000000308000010000100cd");
 const GET_ATR = Uint8Array.of(4);
@@ -170,21 +169,4 @@ class World implements AsyncDisposable {
     this.gateway.listener.close();
     await this.#helper;
   }
-}
-
-async function selfSigned(): Promise<{ cert: string; key: string }> {
-  const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
-  const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
-  const certificate = await X509CertificateGenerator.createSelfSigned({
-    name: "CN=gateway",
-    notBefore: new Date(Date.now() - 60_000),
-    notAfter: new Date(Date.now() + 3_600_000),
-    signingAlgorithm: algorithm,
-    keys,
-    extensions: [new SubjectAlternativeNameExtension([{ type: "ip", value: "127.0.0.1" }])],
-  });
-  const pkcs8 = new Uint8Array(await crypto.subtle.exportKey("pkcs8", keys.privateKey));
-  const body = pkcs8.toBase64().replace(/.{64}/g, "$&\n");
-  const key = `-----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----\n`;
-  return { cert: certificate.toString("pem"), key };
 }

@@ -38,6 +38,7 @@ export const CHANGE_FLAGS = {
   ...PIN_FLAGS,
   "identity-file": "text",
   "identity-password-file": "text",
+  bundle: "text",
   "bundle-out": "text",
   "share-out": "text",
   json: "flag",
@@ -53,6 +54,7 @@ ${PIN_HELP}
   --identity-file FILE        open the profile with an age identity instead of the card's PIN
   --identity-password-file FILE  the password of that identity
   --bundle-out FILE           the new profile as a file, for other cards, a stick (token put)
+  --bundle FILE               the profile lies in FILE beside the card; --bundle-out takes the new one
   --share-out FILE            the hub's new half, when the profile is split
   --json                      the summary as one JSON object`;
 

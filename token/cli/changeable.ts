@@ -1,6 +1,7 @@
-/** What `edit`, `renew` and `recipient` change: a card's profile, or a stick's. */
+/** What `edit`, `renew` and `recipient` change: a card's profile, one beside a card, or a stick's. */
 import type { IssuerSigner } from "../profile/jws.ts";
-import { withCard } from "./card.ts";
+import { findBeside, openBesideForChange, writeBesideChange } from "./beside_change.ts";
+import { withCard, withSession } from "./card.ts";
 import { type Change, type Key, type OpenedProfile, openForChange, writeChange } from "./change.ts";
 import type { Given } from "./options.ts";
 import { findStickFor, openStickForChange, writeStickChange } from "./stick_change.ts";
@@ -12,7 +13,7 @@ export interface Changeable {
   write(former: OpenedProfile, change: Change): Promise<Summary>;
 }
 
-/** Works on the stick that `--stick` names, else on the card in a reader. */
+/** Works on the stick that `--stick` names, on the file that `--bundle` names with its card, else on the card in a reader. */
 export async function withChangeable<T>(
   given: Given,
   issuer: IssuerSigner,
@@ -24,6 +25,16 @@ export async function withChangeable<T>(
     return await work({
       open: (options) => openStickForChange(stick, options),
       write: (former, change) => writeStickChange(stick, former, change),
+    });
+  }
+  const bundle = given.text("bundle");
+  if (bundle !== undefined) {
+    return await withSession(given.text("reader"), async (session) => {
+      const beside = await findBeside(session, bundle);
+      return await work({
+        open: (options) => openBesideForChange(beside, options),
+        write: writeBesideChange,
+      });
     });
   }
   return await withCard(given.text("reader"), (card) =>

@@ -79,15 +79,18 @@ export async function openWithPin(
 /** Opening with the card's own key, together with the hub's half where there is one. */
 export function cardIdentity(client: PivClient, head: ProfileHead): FileKeyIdentity {
   const { sealedTo, split } = head;
-  const piv = touchedPiv(client, (wanted) => {
-    if (wanted) console.error("touch the card's key now");
-  });
+  const piv = touchedPiv(client, sayTouch);
   if (sealedTo === undefined) {
     throw new CommandError("Cannot open the profile: it is sealed to no key of a card");
   }
   return split === undefined
     ? pivIdentity(piv, sealedTo)
     : splitIdentity(piv, sealedTo, { id: split.id, fetchShare: () => fetchShare(piv, split) });
+}
+
+/** Tells whoever is at the station that the card waits. */
+export function sayTouch(wanted: boolean): void {
+  if (wanted) console.error("touch the card's key now");
 }
 
 /** The message for each fault. */

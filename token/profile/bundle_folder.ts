@@ -27,10 +27,15 @@ export async function findBundles(folder: string, cardId: string): Promise<Found
   const found: FoundBundle[] = [];
   for (const name of await namesIn(folder)) {
     const bundle = await readBundle(`${folder}/${name}`);
-    const head = bundle?.heads.find((one) => cardOf(one) === cardId);
+    const head = bundle && headFor(bundle, cardId);
     if (bundle !== undefined && head !== undefined) found.push({ head, sealed: bundle.sealed });
   }
   return found;
+}
+
+/** The bundle's head that names a card. Not yet trusted. */
+export function headFor(bundle: Bundle, cardId: string): Uint8Array | undefined {
+  return bundle.heads.find((one) => cardOf(one) === cardId);
 }
 
 async function namesIn(folder: string): Promise<string[]> {

@@ -11,8 +11,6 @@ import type { IssuerKey, ProfileHead } from "../../token/profile/types.ts";
 import { prepareTunnel } from "../../tunnel/tunnel.ts";
 import { lookAtCard, type ReadyCard, takeCard } from "./card.ts";
 import { cardFacts } from "./card_facts.ts";
-import type { ProfileCarrier } from "./find_profile.ts";
-import type { HeldCard } from "./held_card.ts";
 import { MAX_MESSAGE_BYTES, TUNNEL_REPORT_MS } from "./limits.ts";
 import { Lending } from "./lending.ts";
 import { LineWriter, readLines } from "./lines.ts";
@@ -41,8 +39,6 @@ export class Engine {
   #stick: ReadyStick | undefined;
   #uplink: Uplink | undefined;
   #unlocking = false;
-  /** The card is asked what it can do: nothing else is asked of it meanwhile. */
-  #described: Promise<void> = Promise.resolve();
   #generation: ((known: { highest: number; revoked: boolean }) => void) | undefined;
   #lending: Lending | undefined;
 
@@ -127,10 +123,10 @@ export class Engine {
       askGateway: (head) => this.#askGateway(head),
       onFault: (message) => this.#notice(message),
     });
-    // An engine that refused its card is ended at once; a page that asks for a PIN waits for nothing.
-    if (!("ready" in look) && look.card !== undefined) {
-      await this.#tellFacts(look.card, look.carrier);
-    }
+    // Before the report: an engine that refused its card is ended, and one with a PIN has work to do.
+    const { card, carrier } = "ready" in look ? look.ready : look;
+    const facts = card && await cardFacts(card, carrier);
+    if (facts !== undefined) await this.#say({ type: "card-facts", facts });
     if ("ready" in look) this.#ready = look.ready;
     if ("ready" in look && start.share !== undefined) {
       this.#lending = new Lending({
@@ -144,13 +140,7 @@ export class Engine {
       });
     }
     await this.#say({ type: "card", report: look.report });
-    this.#do(async () => {
-      if ("ready" in look) {
-        const { card, carrier } = look.ready;
-        await (this.#described = this.#tellFacts(card, carrier));
-      }
-      await this.#lending?.looked();
-    });
+    this.#do(() => this.#lending?.looked() ?? Promise.resolve());
   }
 
   async #lookAtStick(path: string, start: Start): Promise<void> {
@@ -167,11 +157,6 @@ export class Engine {
       facts: { application: "stick", carrier: "stick", identities: [], carriers: [] },
     });
     await this.#say({ type: "card", report: look.report });
-  }
-
-  async #tellFacts(card: HeldCard, carrier: ProfileCarrier | undefined): Promise<void> {
-    const facts = await cardFacts(card, carrier);
-    if (facts !== undefined) await this.#say({ type: "card-facts", facts });
   }
 
   #askGateway(head: ProfileHead): Promise<{ highest: number; revoked: boolean }> {
@@ -193,7 +178,6 @@ export class Engine {
     const token = stick ?? ready;
     if (!start || !token || !opener || this.#unlocking) return;
     this.#unlocking = true;
-    await this.#described;
     // First: a terminal's lease ends and what it leaves is put in order; the PIN waits sealed.
     const why = await this.#lending?.takeBack();
     if (why !== undefined) {

@@ -4,6 +4,7 @@ import type { PurseMessages } from "./purse_messages.ts";
 export const purseEn: PurseMessages = {
   title: "Purse",
   intro: "Show, pay from and top up the purse on the card in the gateway's reader.",
+  needsScript: "This page talks to the card and encrypts PINs: allow JavaScript for it.",
   start: "Use the card",
   waiting: (place) => place === 1 ? "You are next." : `You are number ${place} in line.`,
   holder: (name) => `The card reader is busy: ${name} uses the card.`,

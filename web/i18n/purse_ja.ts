@@ -4,6 +4,8 @@ import type { PurseMessages } from "./purse_messages.ts";
 export const purseJa: PurseMessages = {
   title: "電子財布",
   intro: "ゲートウェイのリーダーにあるカードの残高を確かめ、支払い、入金します。",
+  needsScript:
+    "このページはカードと通信し、暗証番号を暗号化します。JavaScript を許可してください。",
   start: "カードを使う",
   waiting: (place) => place === 1 ? "次があなたの番です。" : `${place} 番目です。お待ちください。`,
   holder: (name) => `カードリーダーは使用中です。${name} がカードを使っています。`,

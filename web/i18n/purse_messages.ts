@@ -5,6 +5,7 @@ import type { PurseRefusal } from "../../token/stored_value/client_errors.ts";
 export interface PurseMessages {
   readonly title: string;
   readonly intro: string;
+  readonly needsScript: string;
   readonly start: string;
   readonly waiting: (place: number) => string;
   readonly holder: (name: string) => string;

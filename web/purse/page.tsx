@@ -24,6 +24,9 @@ export function PursePage(
       <main id="root">
         <PurseView screen={FIRST_SCREEN} language={language} />
       </main>
+      <noscript>
+        <p class="needs-script">{m.needsScript}</p>
+      </noscript>
       <footer>
         <LanguageSwitch language={language} label={m.language} />
       </footer>

@@ -3,6 +3,7 @@
  * names once the card carries the profile: no file ever speaks of a profile that isn't there.
  */
 import { randomBytes } from "node:crypto";
+import { TokenKeepsOthersError, WriteInDoubtError, type Written } from "../profile/in_doubt.ts";
 import { CommandError } from "./errors.ts";
 import { mustBeNew, writeSecret } from "./files.ts";
 
@@ -29,6 +30,38 @@ export async function stage(outputs: readonly Output[]): Promise<StagedOutputs> 
   return new StagedOutputs(staged, mark);
 }
 
+/**
+ * Writes a token, the files that belong to it around that: aside before, named once the token
+ * carries what they speak of, taken away when it doesn't. Where nobody can tell, they stay aside.
+ */
+export async function writeWith(
+  outputs: readonly Output[],
+  { what, write }: { what: "card" | "stick"; write: () => Promise<Written> },
+): Promise<void> {
+  const staged = await stage(outputs);
+  let written: Written;
+  try {
+    written = await write();
+  } catch (error) {
+    if (error instanceof WriteInDoubtError) {
+      throw new CommandError(
+        `Cannot tell which profile the ${what} carries now (${error.message}): put it in and do ` +
+          `it again${staged.explain()}`,
+      );
+    }
+    await staged.discard();
+    if (error instanceof TokenKeepsOthersError) throw new CommandError(error.message);
+    throw error;
+  }
+  await staged.commit();
+  if (written === "untidied") {
+    console.error(
+      `note: the ${what} went before its former profile was taken away; the new one counts, and ` +
+        "the next change tidies up",
+    );
+  }
+}
+
 /** Files that wait for their names. */
 export class StagedOutputs {
   readonly #paths: readonly string[];
@@ -53,6 +86,13 @@ export class StagedOutputs {
         );
       }
     }
+  }
+
+  /** Which ones wait, as the end of a sentence. */
+  explain(): string {
+    if (this.#paths.length === 0) return "";
+    const names = this.#paths.map((path) => `${path}${this.#mark}`);
+    return ` under other names; if it carries the new one, its files are ${names.join(", ")}`;
   }
 
   /** Takes them away: the card doesn't carry what they speak of. */

@@ -9,6 +9,7 @@ import { beAdministrator } from "./card_keys.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { readBytes } from "./files.ts";
 import { type Given, readOptions } from "./options.ts";
+import { writeWith } from "./outputs.ts";
 import { putOnStick } from "./put_stick.ts";
 import { profileFault } from "./read_profile.ts";
 
@@ -73,7 +74,11 @@ async function putOn(
       continue;
     }
     await beAdministrator(card.piv, given);
-    await writeProfileToCard(card.piv, { head, sealed: bundle.sealed });
+    const { sealed } = bundle;
+    await writeWith([], {
+      what: "card",
+      write: () => writeProfileToCard(card.piv, { head, sealed }),
+    });
     return checked.head;
   }
   throw fault;

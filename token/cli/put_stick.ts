@@ -8,6 +8,7 @@ import { checkStickProfile, findStick, type FoundStick } from "../stick/open.ts"
 import { rewriteStick } from "../stick/rewrite.ts";
 import { piecesOf } from "../stick/seal.ts";
 import { CommandError } from "./errors.ts";
+import { writeWith } from "./outputs.ts";
 import { profileFault } from "./read_profile.ts";
 import { stickTarget, stickWriteError } from "./stick_change.ts";
 
@@ -31,12 +32,14 @@ export async function putOnStick(
   const highestGeneration = current.result === "fault" ? 0 : current.head.generation;
   const checked = await checkStickProfile(decoded, { now: 0, highestGeneration });
   if (checked.result === "fault") throw profileFault(checked.fault);
-  try {
-    const pieces = piecesOf(found, { profile: bundle.sealed, head: stick });
-    await rewriteStick(target, found, pieces);
-  } catch (error) {
-    throw stickWriteError(error, path);
-  }
+  const pieces = piecesOf(found, { profile: bundle.sealed, head: stick });
+  await writeWith([], {
+    what: "stick",
+    write: () =>
+      rewriteStick(target, found, pieces).catch((error) => {
+        throw stickWriteError(error, path);
+      }),
+  });
   return checked.head;
 }
 

@@ -29,7 +29,7 @@ import {
 } from "./change.ts";
 import { CommandError } from "./errors.ts";
 import { mustBeNew } from "./files.ts";
-import { stage } from "./outputs.ts";
+import { writeWith } from "./outputs.ts";
 import { profileFault } from "./read_profile.ts";
 import { summarize, type Summary } from "./summary.ts";
 import { hubOutputs } from "./write_profile.ts";
@@ -114,18 +114,18 @@ export async function writeStickChange(
     },
     recipients: recipients.flatMap((one) => "recipient" in one ? [one.recipient] : []),
   }, { issuer, now });
-  const staged = await stage([
+  const path = given.text("stick") ?? target.path;
+  await writeWith([
     ...change.outputs ?? [],
     ...await hubOutputs(profile, { keys: { presharedKey }, files }),
     ...(bundle === undefined ? [] : [{ path: bundle, content: bundleOf(pieces) }]),
-  ]);
-  try {
-    await rewriteStick(target, found, piecesOf(found, pieces));
-  } catch (error) {
-    await staged.discard();
-    throw stickWriteError(error, given.text("stick") ?? target.path);
-  }
-  await staged.commit();
+  ], {
+    what: "stick",
+    write: () =>
+      rewriteStick(target, found, piecesOf(found, pieces)).catch((error) => {
+        throw stickWriteError(error, path);
+      }),
+  });
   return summarize(profile, {
     issuer: issuer.publicKey,
     hub: undefined,

@@ -18,7 +18,7 @@ import type { Fields } from "./fields.ts";
 import { mustBeNew, readBytes } from "./files.ts";
 import { issuerOf } from "./issuer_key.ts";
 import type { FlagKinds, Given } from "./options.ts";
-import { type Output, stage } from "./outputs.ts";
+import { type Output, stage, writeWith } from "./outputs.ts";
 import {
   type AskedRecipients,
   askedRecipients,
@@ -244,14 +244,7 @@ export async function putOnCard(
   { piv }: OpenedCard,
   { sealed, outputs }: { sealed: SealedProfile; outputs: readonly Output[] },
 ): Promise<void> {
-  const staged = await stage(outputs);
-  try {
-    await writeProfileToCard(piv, sealed);
-  } catch (error) {
-    await staged.discard();
-    throw error;
-  }
-  await staged.commit();
+  await writeWith(outputs, { what: "card", write: () => writeProfileToCard(piv, sealed) });
 }
 
 /** The sealed forms of a profile that go into files. */

@@ -7,6 +7,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import type { PivClient } from "../piv/client.ts";
 import { OWN_OBJECT_RANGE } from "../piv/constants.ts";
 import { decodeCarried, encodeCarried } from "./carried_head.ts";
+import { TokenKeepsOthersError, WriteInDoubtError, type Written } from "./in_doubt.ts";
 import { CHUNK_BYTES, LARGEST_CONTAINER, MOST_CHUNKS } from "./limits.ts";
 import type { CarriedHead, HeadRead } from "./types.ts";
 
@@ -55,12 +56,14 @@ export async function readSealed(
 /**
  * Writes a profile beside the one that is there, reads it back, and then removes the old one. The
  * card's management key must be proven.
- * @throws {Error} when the card does not give back what was written; the old profile still counts.
+ * @throws {WriteInDoubtError} when the card went while its head was written; {@link
+ * TokenKeepsOthersError} when it does not give back what was written. After any other error the old
+ * profile counts.
  */
 export async function writeProfileToCard(
   card: CarrierCard,
   profile: { head: Uint8Array; sealed: Uint8Array },
-): Promise<void> {
+): Promise<Written> {
   const { head, sealed } = profile;
   if (sealed.length === 0 || sealed.length > LARGEST_CONTAINER) {
     throw new RangeError(`Cannot write a profile of ${sealed.length} bytes to a card`);
@@ -83,14 +86,29 @@ export async function writeProfileToCard(
     head,
   };
   if (await readSealed(card, carried) === undefined) {
-    throw new Error("Cannot write the profile: the card keeps other bytes; use another card");
+    throw keepsOthers();
   }
-  await card.putObject(headTag(bank), encodeCarried(carried));
-  const written = await readHead(card);
-  if (written.result !== "ok" || written.carried.bank !== bank) {
-    throw new Error("Cannot write the profile: the card keeps other bytes; use another card");
+  try {
+    await card.putObject(headTag(bank), encodeCarried(carried));
+  } catch (error) {
+    throw new WriteInDoubtError(error);
   }
-  await empty(card, bank === 0 ? 1 : 0);
+  // The card said that the head is there. It may go now: whoever writes next tidies up.
+  try {
+    const written = await readHead(card);
+    if (written.result !== "ok" || written.carried.bank !== bank) throw keepsOthers();
+    await empty(card, bank === 0 ? 1 : 0);
+    return "whole";
+  } catch (error) {
+    if (error instanceof TokenKeepsOthersError) throw error;
+    return "untidied";
+  }
+}
+
+function keepsOthers(): TokenKeepsOthersError {
+  return new TokenKeepsOthersError(
+    "Cannot write the profile: the card keeps other bytes; use another card",
+  );
 }
 
 /** Takes a bank's head away first, so that it never speaks for missing chunks. */

@@ -4,6 +4,7 @@ import { administer, makeSample } from "../../tests/token/sample.ts";
 import { CardGoneError } from "../apdu/channel.ts";
 import { selectPiv } from "../piv/client.ts";
 import { readHead, readSealed, writeProfileToCard } from "./carrier.ts";
+import { WriteInDoubtError } from "./in_doubt.ts";
 
 const profileOf = (length: number) => ({
   head: new Uint8Array(randomBytes(600)),
@@ -33,6 +34,7 @@ Deno.test("wherever the power is cut, the old profile or the new one is there wh
   await writeProfileToCard(piv, old);
   const start = card.state;
   let [sawOld, sawNew, cuts] = [0, 0, 0];
+  const words: string[] = [];
   for (let saves = 0;; saves++) {
     card.state = start;
     card.reinsert();
@@ -41,10 +43,12 @@ Deno.test("wherever the power is cut, the old profile or the new one is there wh
     await administer(writer);
     card.cutPowerAtSave(saves);
     const next = profileOf(6500);
-    const failed = await writeProfileToCard(writer, next).then(() => false, (error) => {
+    const word = await writeProfileToCard(writer, next).catch((error) => {
+      if (error instanceof WriteInDoubtError) return "in doubt";
       assert.ok(error instanceof CardGoneError);
-      return true;
+      return "gone";
     });
+    words.push(word);
     card.reinsert();
     const reader = await selectPiv(card);
     assert.ok(reader);
@@ -54,7 +58,9 @@ Deno.test("wherever the power is cut, the old profile or the new one is there wh
     await assertCarries(reader, isNew ? next : old);
     if (isNew) sawNew++;
     else sawOld++;
-    if (!failed) break;
+    // Whoever hears that it failed finds the old profile, and that it is done, the new one.
+    if (word !== "in doubt") assert.equal(isNew, word !== "gone", `${saves}: ${word}`);
+    if (word === "whole") break;
     cuts++;
     // And what a cut left behind is in nobody's way.
     await administer(reader);
@@ -64,6 +70,10 @@ Deno.test("wherever the power is cut, the old profile or the new one is there wh
   }
   // Three chunks and a head are written, then a head and three chunks removed.
   assert.deepEqual({ cuts, sawOld, sawNew }, { cuts: 8, sawOld: 4, sawNew: 5 });
+  assert.deepEqual(words, [
+    ...["gone", "gone", "gone", "in doubt", "untidied", "untidied", "untidied", "untidied"],
+    "whole",
+  ]);
 });
 
 Deno.test("a head that is cut or changed is damaged, and a later format is told apart", async () => {

@@ -3,6 +3,7 @@
  * profile or the new one is there whole: the copy that is not in use is written, read back from the
  * medium, and only then the other one.
  */
+import { WriteInDoubtError, type Written } from "../profile/in_doubt.ts";
 import type { Target } from "./devices.ts";
 import { claimOf, VerifyError } from "./format.ts";
 import { AREA, COPIES } from "./layout.ts";
@@ -21,30 +22,47 @@ export interface WritableMedium extends StickMedium {
  * Writes both copies.
  * @param pieces Counted from a copy's start, the head last.
  * @throws {VerifyError} when the medium gives back other bytes; the copy in use is untouched then.
+ * {@link WriteInDoubtError} when it went while the first head was written.
  */
 export async function rewriteCopies(
   medium: WritableMedium,
   found: Pick<FoundStick, "hiddenAt" | "copyAt">,
   pieces: HiddenPieces,
-): Promise<void> {
+): Promise<Written> {
   const { hiddenAt, copyAt } = found;
-  if (pieces.at(-1)?.at !== AREA.head) throw new Error("The head of a copy is its last piece");
-  const order = [...COPIES.filter((copy) => copy !== copyAt), copyAt];
-  for (const start of order) {
-    for (const { at, bytes } of pieces) {
-      // The head makes the copy count: what it speaks of must be there before.
-      if (at === AREA.head) await medium.settle();
-      await medium.write(hiddenAt + start + at, bytes);
-    }
+  const [other] = COPIES.filter((copy) => copy !== copyAt);
+  if (other === undefined) throw new Error("There are two copies");
+  await writeCopy(medium, hiddenAt + other, pieces);
+  // The new one counts from here on.
+  return await writeCopy(medium, hiddenAt + copyAt, pieces).then(
+    () => "whole" as const,
+    () => "untidied" as const,
+  );
+}
+
+async function writeCopy(
+  medium: WritableMedium,
+  start: number,
+  pieces: HiddenPieces,
+): Promise<void> {
+  const [head, ...others] = pieces.toReversed();
+  if (head?.at !== AREA.head) throw new Error("The head of a copy is its last piece");
+  for (const { at, bytes } of others) await medium.write(start + at, bytes);
+  // The head makes the copy count: what it speaks of must be there before.
+  await medium.settle();
+  try {
+    await medium.write(start + head.at, head.bytes);
     await medium.settle();
-    for (const { at, bytes } of pieces) {
-      const there = await medium.read(hiddenAt + start + at, bytes.length);
-      if (there?.length === bytes.length && there.every((byte, i) => byte === bytes[i])) continue;
-      throw new VerifyError(
-        `Cannot trust the stick: at ${hiddenAt + start + at} it gives back other bytes; ` +
-          "use another one",
-      );
-    }
+  } catch (error) {
+    throw new WriteInDoubtError(error);
+  }
+  for (const { at, bytes } of pieces) {
+    const there = await medium.read(start + at, bytes.length);
+    if (there === undefined) throw new WriteInDoubtError("it can't be read any more");
+    if (there.length === bytes.length && there.every((byte, i) => byte === bytes[i])) continue;
+    throw new VerifyError(
+      `Cannot trust the stick: at ${start + at} it gives back other bytes; use another one`,
+    );
   }
 }
 
@@ -56,7 +74,7 @@ export async function rewriteStick(
   target: Target,
   found: Pick<FoundStick, "hiddenAt" | "copyAt">,
   pieces: HiddenPieces,
-): Promise<void> {
+): Promise<Written> {
   using claim = target.kind === "device" ? claimOf(target.path) : undefined;
   using file = await Deno.open(target.path, { read: true, write: true });
   using reader = await openMedium(target.path);
@@ -72,5 +90,5 @@ export async function rewriteStick(
       claim?.dropCache();
     },
   };
-  await rewriteCopies(medium, found, pieces);
+  return await rewriteCopies(medium, found, pieces);
 }

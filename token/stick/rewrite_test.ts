@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { SecretMemory } from "../../os/secret_memory.ts";
+import { WriteInDoubtError } from "../profile/in_doubt.ts";
 import type { StickFault } from "./fault.ts";
 import { VerifyError } from "./format.ts";
 import { AREA, COPIES, HIDDEN_BYTES } from "./layout.ts";
@@ -58,12 +59,15 @@ Deno.test("wherever the power is cut, the old profile or the new one opens whole
   const pieces = await renewal(before);
   const total = 2 * pieces.reduce((sum, { bytes }) => sum + bytes.length, 0);
   const seen = new Set<number>();
-  for (let end = 0; end <= total; end += 293) {
+  const words = new Set<string>();
+  for (let end = 0; end < total + 293; end += 293) {
     for (const torn of ["stops", "garbage"] as const) {
       const disk = new Disk(sample.disk, { end, torn });
-      await rewriteCopies(disk, before, pieces).catch(dropPowerCut);
+      const word = await rewriteCopies(disk, before, pieces).catch(wordFor);
       disk.repair();
       const { generation, expiresAt } = await contentOf(disk);
+      words.add(word);
+      if (word !== "in doubt") assert.equal(generation, word === "gone" ? 5 : 6, `${end} ${word}`);
       assert.ok(
         generation === 5 ? expiresAt === 1_900_000_000 : generation === 6 && expiresAt === LONGER,
       );
@@ -78,6 +82,7 @@ Deno.test("wherever the power is cut, the old profile or the new one opens whole
     }
   }
   assert.deepEqual([...seen], [5, 6]);
+  assert.deepEqual([...words], ["gone", "in doubt", "untidied", "whole"]);
 });
 
 Deno.test("a medium that doesn't keep what is written is found out before the copy in use goes", async () => {
@@ -188,8 +193,10 @@ async function contentOf(medium: StickMedium) {
 
 class PowerCut extends Error {}
 
-function dropPowerCut(error: unknown): void {
-  if (!(error instanceof PowerCut)) throw error;
+function wordFor(error: unknown): "gone" | "in doubt" {
+  if (error instanceof WriteInDoubtError) return "in doubt";
+  if (error instanceof PowerCut) return "gone";
+  throw error;
 }
 
 /** A disk over another one, that may lose its power or forget what is written in a range. */

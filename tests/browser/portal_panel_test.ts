@@ -108,6 +108,47 @@ browserTest("answers that no phase shows are said, each once", async (site) => {
   await page.waitForFunction(() => document.getElementById("alert")?.textContent === "");
 }, { mayFail: true });
 
+browserTest(
+  "while a terminal has the card a PIN waits, may be given up, and goes on",
+  async (site) => {
+    const { view, page } = await site.open("portal");
+    view.askPin();
+    view.busy = "Living room";
+    const enter = async () => {
+      await page.fill("#pin", "123456");
+      await page.click("form button");
+      await says(page, "h1", "The card is in use");
+      await says(page, ".said", "Living room is using the card, until");
+    };
+    await enter();
+    await page.click("text=Give up waiting");
+    await says(page, "h1", "Enter your PIN");
+    await says(page, "#alert", "You gave up waiting. Your PIN was not tried.");
+    assert.deepEqual(view.pins, []);
+    await enter();
+    await site.shoot(page, "portal-waiting");
+    await fits(page);
+    view.giveBack();
+    await says(page, "h1", "You are connected");
+    assert.deepEqual(view.pins.map(({ pin }) => pin), ["123456"]);
+  },
+);
+
+browserTest("the holder of a stick is asked for a password", async (site) => {
+  const { view, page } = await site.open("portal");
+  view.move({
+    ...{ phase: "pin-asked", holder: "Hanako Sato", triesLeft: 5, wrong: false },
+    token: "stick",
+  });
+  await says(page, "h1", "Enter your password");
+  assert.equal(await page.locator("#pin").getAttribute("inputmode"), "text");
+  await says(page, "label", "Password");
+  view.submitPin = () => Promise.resolve({ outcome: "busy" });
+  await page.fill("#pin", "correct horse");
+  await page.click("form button");
+  await says(page, "#alert", "Another password is being tried");
+});
+
 browserTest("Japanese, dark and narrow: the portal fits", async (site) => {
   const { view, page } = await site.open("portal", {
     locale: "ja-JP",

@@ -30,6 +30,9 @@ export class FakeGateway implements GatewayView {
   pin = "123456";
   triesLeft = 3;
   holder = "Hanako Sato";
+  /** Who has the shared card: a PIN waits, until `giveBack` or until it is given up. */
+  busy: string | undefined;
+  #wait: ((outcome: "free" | "given-up") => void) | undefined;
   /** Changes to the next status. */
   patch: Partial<GatewayStatus> = {};
   #session: SessionPhase = { phase: "no-card" };
@@ -94,6 +97,10 @@ export class FakeGateway implements GatewayView {
     const opened = sealed.engine === ENGINE ? await this.#opener.open(sealed) : undefined;
     if (opened === undefined) return { outcome: "stale" };
     const pin = new TextDecoder().decode(opened);
+    if (this.busy !== undefined && await this.#waitForCard(this.busy, from) === "given-up") {
+      this.askPin();
+      return { outcome: "given-up" };
+    }
     this.pins.push({ pin, from });
     this.move({ phase: "unlocking", holder: this.holder });
     if (pin !== this.pin) {
@@ -113,8 +120,22 @@ export class FakeGateway implements GatewayView {
   giveUpPin(from: string): boolean {
     const session = this.#session;
     if (session.phase !== "suspended" || session.from !== from) return false;
-    this.askPin();
+    if (this.#wait === undefined) this.askPin();
+    this.#wait?.("given-up");
     return true;
+  }
+
+  /** The terminal that has the card gives it back. */
+  giveBack(): void {
+    this.busy = undefined;
+    this.#wait?.("free");
+  }
+
+  #waitForCard(busy: string, from: string): Promise<"free" | "given-up"> {
+    const { promise, resolve } = Promise.withResolvers<"free" | "given-up">();
+    this.#wait = resolve;
+    this.move({ phase: "suspended", holder: this.holder, busy, until: Date.now() + 60_000, from });
+    return promise;
   }
 
   share(): ShareView | undefined {

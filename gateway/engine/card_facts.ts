@@ -17,8 +17,8 @@ export async function cardFacts(
   carrier: ProfileCarrier | undefined,
 ): Promise<CardView | undefined> {
   try {
-    // Another application of the card may have been looked at since.
-    if (!await card.client.select()) return undefined;
+    // Without a profile another application of the card was looked at since.
+    if (carrier === undefined && !await card.client.select()) return undefined;
     const { application, identities, carriers } = await capabilities(card, carrier);
     return { application, ...(carrier === undefined ? {} : { carrier }), identities, carriers };
   } catch (error) {

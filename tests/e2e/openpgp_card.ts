@@ -16,9 +16,11 @@ import { sleep } from "../lab/machine.ts";
 import { searchMemory } from "../lab/memory_search.ts";
 import type { Box } from "../story/box.ts";
 import type { Card } from "../story/card.ts";
+import { Administrator } from "../story/panel.ts";
 import { type Secret, secretsOf } from "../story/secrets.ts";
 import type { Terminal } from "../story/terminal.ts";
 import { enterPin, openOffice, untilPhase } from "../story/visits.ts";
+import type { World } from "../story/world.ts";
 import { CardInProcess } from "../token/card_channel.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
@@ -85,7 +87,11 @@ async function clientOf(card: CardInProcess): Promise<OpenPgpClient> {
 /** Its PIN with tries, the tunnel, its secrets in memory, and a blocked PIN. */
 export async function besideOpenPgp(
   card: OpenPgpCard,
-  { box, terminal }: { box: Box; terminal: Terminal },
+  { world: { adminPassword }, box, terminal }: {
+    world: Pick<World, "adminPassword">;
+    box: Box;
+    terminal: Terminal;
+  },
 ): Promise<void> {
   await box.insert(card);
   assert.equal((await untilPhase(terminal, box, ["pin-asked", "refused"])).triesLeft, 3);
@@ -94,6 +100,13 @@ export async function besideOpenPgp(
   const { outcome } = await enterPin(terminal, box, card.pin);
   assert.equal(outcome, "up");
   await openOffice(terminal);
+
+  const administrator = await Administrator.signIn(terminal, box, adminPassword);
+  const shown = (await administrator.status()).card;
+  assert.deepEqual([shown?.application, shown?.carrier], ["openpgp", "folder"]);
+  assert.deepEqual(shown?.identities.map(({ reason }) => reason.key), [
+    ...["openpgp-needs-piv", "openpgp-key-there"],
+  ]);
 
   const secrets = [...secretsOf(card), card.objectKey];
   const engines = box.engines();

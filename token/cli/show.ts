@@ -8,6 +8,7 @@ import { CommandError } from "./errors.ts";
 import { CARD_FLAGS, CARD_HELP, type Given, PIN_FLAGS, readOptions } from "./options.ts";
 import { findHead, openWithPin, profileFault } from "./read_profile.ts";
 import { readSecrets } from "./secret_input.ts";
+import { describeStick } from "./show_stick.ts";
 
 const HELP = `Usage: token show [options]
 
@@ -16,6 +17,7 @@ PIN, and the head of its profile, which needs no PIN. With a PIN also the profil
 each key is challenged: a card that lies about one is found out. Private keys are never shown.
 
 ${CARD_HELP}
+  --stick DEVICE    not a card but this stick, device or file; its password stands where the PIN does
   --pin-stdin       read the PIN from standard input and show the settings
   --pin-file FILE   read the PIN from FILE and show the settings
   --ask-pin         ask for the PIN on the terminal and show the settings
@@ -27,7 +29,14 @@ ${CARD_HELP}
 /** Runs the command. */
 export async function show(args: string[]): Promise<number> {
   const given = readOptions(args, {
-    flags: { ...CARD_FLAGS, ...PIN_FLAGS, "ask-pin": "flag", trust: "list", json: "flag" },
+    flags: {
+      ...CARD_FLAGS,
+      ...PIN_FLAGS,
+      stick: "text",
+      "ask-pin": "flag",
+      trust: "list",
+      json: "flag",
+    },
   });
   if (given === "help") {
     console.log(HELP);
@@ -35,7 +44,15 @@ export async function show(args: string[]): Promise<number> {
   }
   const wantsSettings = given.flag("pin-stdin") || given.flag("ask-pin") ||
     given.text("pin-file") !== undefined;
-  const [pin] = wantsSettings ? await readSecrets(given, ["PIN"]) : [];
+  const stick = given.text("stick");
+  const what = stick === undefined ? "PIN" : "Password";
+  const [pin] = wantsSettings ? await readSecrets(given, [what]) : [];
+  if (stick !== undefined) {
+    const told = await describeStick(stick, { given, password: pin });
+    if (given.flag("json")) console.log(JSON.stringify(told));
+    else for (const line of lines(told)) console.log(line);
+    return 0;
+  }
   const facts = await withSession(
     given.text("reader"),
     (session) => describeAny(session, { given, pin }),

@@ -10,6 +10,7 @@ import { HIDDEN_AT, makeSample, PASSWORD } from "../stick/test_stick.ts";
 import { edit, renew } from "./edit.ts";
 import { put } from "./put.ts";
 import { recipient } from "./recipient.ts";
+import { show } from "./show.ts";
 
 Deno.test("a stick is renewed and edited in place; name, keys and recipients stay", async () => {
   await using station = await Station.open();
@@ -133,6 +134,31 @@ Deno.test("a profile goes to its stick by a file, and to no other one", async ()
     await assert.rejects(put(words("bad")), why);
   }
   assert.equal((await station.head(far)).generation, generation);
+});
+
+Deno.test("a stick is shown without its password, and with it its settings; never a key", async () => {
+  await using station = await Station.open();
+  const { dir, stick } = station;
+  const words = ["--stick", stick, "--trust", station.issuerKey];
+  const told = await station.json(show, words);
+  assert.deepEqual(
+    [told.profile.holder, told.profile.expired, told.profile.generation, told.profile.settings],
+    ["Alice Example", false, 5, undefined],
+  );
+  const open = [...words, "--pin-file", `${dir}/password`];
+  const more = await station.json(show, open);
+  assert.deepEqual(more.profile.settings.destinations.networks, ["10.9.0.0/16"]);
+  assert.equal(more.program, "whole");
+  assert.doesNotMatch(JSON.stringify(more), /privateKey|SECRET/);
+  await Deno.writeTextFile(`${dir}/wrong`, "another password\n");
+  await assert.rejects(show([...words, "--pin-file", `${dir}/wrong`]), /wrong password; try again/);
+  await assert.rejects(show(["--stick", stick]), /name its issuer \(--trust KEY\)/);
+  await assert.rejects(show(["--stick", `${dir}/none`, ...words.slice(2)]), /Cannot open .*none: /);
+  await station.flip(HIDDEN_AT + AREA.program + 150_000);
+  const { program } = await station.json(show, open);
+  assert.deepEqual(program, { fault: "program-damaged", chunk: 3, chunks: 4 });
+  await station.flip(HIDDEN_AT + 300);
+  await assert.rejects(show(words), /the head of its hidden part is damaged; tell/);
 });
 
 type Command = (args: string[]) => Promise<number>;

@@ -30,8 +30,8 @@ async function main(args: readonly string[]): Promise<number> {
     path !== ""
   );
   const found = findTests(ROOT, wanted);
-  const files = args.includes("--units") ? { ...found, labs: [] } : found;
-  const all = [...files.units, ...files.labs];
+  const files = args.includes("--units") ? { ...found, labs: [], alone: [] } : found;
+  const all = [...files.units, ...files.labs, ...files.alone];
   if (all.length === 0) {
     console.error("Cannot run tests: no test file is there; see --help");
     console.log(resultLine(NONE));
@@ -39,7 +39,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   // All of it before the first test: what runs in a lab has no way to a registry, and must not try.
   let counts = await step("take the dependencies", ["install", "--frozen", "--quiet"]);
-  if (files.labs.length > 0) {
+  if (files.labs.length + files.alone.length > 0) {
     await setUp("tests");
     counts = add(counts, await step("bundle what browsers load", ["task", "--quiet", "build"]));
   }

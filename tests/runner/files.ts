@@ -1,11 +1,19 @@
-/** Finds the test files, and tells those that build a lab from those that don't. */
+/** Finds the test files, and tells those that build a lab, or want the machine, from the others. */
 
 export interface TestFiles {
   /** Stand beside their code; may run side by side. */
   readonly units: readonly string[];
-  /** Start daemons, build networks or watch the clock; run one after the other. */
+  /** Start daemons and build networks, which don't meet another's; two run side by side. */
   readonly labs: readonly string[];
+  /** Labs that measure: nothing else runs beside them. */
+  readonly alone: readonly string[];
 }
+
+/** They print times or watch memory for minutes. Load would not fail them, but make figures worthless. */
+const ALONE: ReadonlySet<string> = new Set([
+  "tests/e2e/story_test.ts",
+  "tests/interop/memory_test.ts",
+]);
 
 const NOT_OURS = new Set([".git", ".build", "node_modules", "dist"]);
 
@@ -16,7 +24,9 @@ export function findTests(root: string, wanted: readonly string[]): TestFiles {
     ? files
     : files.filter((path) => wanted.some((want) => path === want || path.startsWith(`${want}/`)));
   const units = chosen.filter((path) => !needsLab(root, path));
-  return { units, labs: chosen.filter((path) => !units.includes(path)) };
+  const labs = chosen.filter((path) => !units.includes(path));
+  const alone = labs.filter((path) => ALONE.has(path));
+  return { units, labs: labs.filter((path) => !ALONE.has(path)), alone };
 }
 
 /** Every file under `root`, as a relative path, except what is fetched, built or git's. */

@@ -62,10 +62,17 @@ Deno.test("runner: tests that build a lab are told from those that don't, and pa
     await Deno.writeTextFile(`${root}/os/a_test.ts`, "");
     await Deno.writeTextFile(`${root}/os/b.ts`, "");
     await Deno.writeTextFile(`${root}/node_modules/c_test.ts`, "");
-    await Deno.writeTextFile(`${root}/lab_test.ts`, `import { Lab } from "../lab/lab.ts";`);
-    assert.deepEqual(findTests(root, []), { units: ["os/a_test.ts"], labs: ["lab_test.ts"] });
-    assert.deepEqual(findTests(root, ["os"]), { units: ["os/a_test.ts"], labs: [] });
-    assert.deepEqual(findTests(root, ["o"]), { units: [], labs: [] });
+    await Deno.mkdir(`${root}/tests/e2e`, { recursive: true });
+    for (const path of ["lab_test.ts", "tests/e2e/story_test.ts"]) {
+      await Deno.writeTextFile(`${root}/${path}`, `import { Lab } from "../lab/lab.ts";`);
+    }
+    assert.deepEqual(findTests(root, []), {
+      units: ["os/a_test.ts"],
+      labs: ["lab_test.ts"],
+      alone: ["tests/e2e/story_test.ts"],
+    });
+    assert.deepEqual(findTests(root, ["os"]), { units: ["os/a_test.ts"], labs: [], alone: [] });
+    assert.deepEqual(findTests(root, ["o"]), { units: [], labs: [], alone: [] });
   } finally {
     await Deno.remove(root, { recursive: true });
   }

@@ -11,7 +11,8 @@ export type SessionPhase = PhaseDetail & {
   readonly token?: "stick" | "either";
 };
 
-type PhaseDetail =
+/** What each phase tells. */
+export type PhaseDetail =
   | { readonly phase: "no-reader" }
   | { readonly phase: "no-card" }
   | { readonly phase: "reading" }

@@ -22,7 +22,7 @@ const PATHS: Readonly<Record<SessionPhase["phase"], string>> = {
   "reading": DIAL,
   "expired": `${RING}M32 20v13l9 5`,
   "pin-asked": `${CARD}${READER}`,
-  "suspended": `${CARD}${READER}`,
+  "suspended": DIAL,
   "unlocking": DIAL,
   "blocked": `${RING}M17 17l30 30`,
   "refused": `${SHIELD}M25 24l14 14M39 24L25 38`,

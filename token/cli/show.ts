@@ -123,10 +123,16 @@ async function describe(
   return { ...facts, profile };
 }
 
+/** An entry of a list, which may have parts. */
+function words(entry: unknown): string {
+  if (typeof entry !== "object" || entry === null) return String(entry);
+  return Object.values(entry).map(words).join(" ");
+}
+
 function lines(value: Record<string, unknown>, indent = ""): string[] {
   return Object.entries(value).flatMap(([name, one]) => {
     if (one === undefined) return [];
-    if (Array.isArray(one)) return [`${indent}${name}: ${one.join(", ")}`];
+    if (Array.isArray(one)) return [`${indent}${name}: ${one.map(words).join(", ")}`];
     if (typeof one === "object" && one !== null) {
       return [`${indent}${name}:`, ...lines(one as Record<string, unknown>, `${indent}  `)];
     }

@@ -150,7 +150,7 @@ Deno.test("a stick is shown without its password, and with it its settings; neve
   assert.deepEqual(more.profile.settings.destinations.networks, ["10.9.0.0/16"]);
   assert.equal(more.program, "whole");
   const text = await saidBy(() => show(open));
-  assert.match(text, /^    recipients: password password age1\w+$/m);
+  assert.match(text, /^ {4}recipients: password password age1\w+$/m);
   assert.doesNotMatch(JSON.stringify(more), /privateKey|SECRET/);
   await Deno.writeTextFile(`${dir}/wrong`, "another password\n");
   await assert.rejects(show([...words, "--pin-file", `${dir}/wrong`]), /wrong password; try again/);

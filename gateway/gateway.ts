@@ -6,6 +6,7 @@ import { holdNetwork } from "../os/network_lock.ts";
 import type { Lan, Terminal } from "./lan/api.ts";
 import { boxAddresses } from "./lan/dns_plan.ts";
 import { createLan } from "./lan/lan.ts";
+import { removeLeftoverTunnel } from "./leftover_tunnel.ts";
 import { parseIssuerKey } from "../token/profile/jws.ts";
 import { RevocationFiles } from "../token/profile/revocation_files.ts";
 import { Readers } from "./readers.ts";
@@ -20,7 +21,6 @@ import type { Switch, TerminalTraffic } from "./switch/api.ts";
 import { createSwitch } from "./switch/switch.ts";
 import { engineCertificate } from "./tls/box_certificate.ts";
 import type { Uplink } from "./uplink/api.ts";
-import { KernelDevice } from "../tunnel/kernel/kernel_device.ts";
 import { createUplink } from "./uplink/uplink.ts";
 import type {
   DropCounts,
@@ -78,12 +78,8 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
     };
     // Nothing may pass from the first moment on, whatever an earlier run left behind.
     parts.switch.apply(undefined);
-    // Of an engine that was killed together with its guard: its keys would live on in the kernel.
-    if (KernelDevice.removeLeftover(config.tunnel.interface)) {
-      store.journal.record("warning", "leftover-tunnel-removed", {
-        interface: config.tunnel.interface,
-      });
-    }
+    // Of a gateway that was killed together with its engine and the engine's guard.
+    removeLeftoverTunnel(config, store);
     await parts.uplink.prepare();
     await parts.lan.start();
     return new Gateway(config, parts);
@@ -156,7 +152,11 @@ export class Gateway implements GatewayView {
         this.#tell({ type: "session", session });
       },
       onShare: (message) => this.leases.hear(message),
-      onEngineEnded: () => this.leases.engineEnded(),
+      onEngineEnded: () => {
+        this.leases.engineEnded();
+        // Its guard does the same, unless it was killed too.
+        if (config.tunnel.kernel !== "never") removeLeftoverTunnel(config, parts.store);
+      },
     });
     this.record("info", "gateway-started", { version: about.version });
     const tellReaders = () => this.#session.readers([...this.#cards, ...this.#sticks.readers()]);

@@ -6,9 +6,11 @@
 
 /**
  * $1 the interface, $2 its index: another of the same name is somebody else's. The first line says
- * that it waits; "done" on its input that there is nothing left to do.
+ * that it waits; "done" on its input that there is nothing left to do. What tells a whole service to
+ * end reaches the guard too, and must not end it before the process that it waits for.
  */
-const SCRIPT = `echo ready
+const SCRIPT = `trap "" HUP INT TERM
+echo ready
 read -r word && [ "$word" = done ] && exit 0
 case "$(ip -o link show dev "$1")" in "$2: "*) exec ip link del dev "$1";; esac`;
 

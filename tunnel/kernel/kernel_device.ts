@@ -14,6 +14,11 @@ import * as spec from "./spec.ts";
 const AF_NETLINK = 16;
 /** SOCK_RAW, SOCK_CLOEXEC, SOCK_NONBLOCK: the kernel has answered by the time that sending returns. */
 const SOCK_RAW_FLAGS = 3 | 0x80000 | 0x800;
+/**
+ * Our own choice, "SEKI": all interfaces of a group can be deleted by one command, which the service
+ * manager gives when everybody else is dead (deploy/sekisho-gateway.service).
+ */
+const LINK_GROUP = 0x5345_4b49;
 const SEND_BYTES = FULL + 2 * MARGIN;
 const RECEIVE_BYTES = 32_768;
 const GENERIC_HEADER = 4;
@@ -115,9 +120,20 @@ export class KernelDevice {
     return reader.status;
   }
 
-  /** Deletes the interface, with which the kernel wipes its keys, and gives everything back. */
+  /**
+   * Deletes the interface, with which the kernel wipes its keys, and gives everything back. The
+   * private key goes first, at once: an interface takes the kernel some milliseconds. Reading it
+   * once more puts an answer without keys where the kernel wrote the last one, which it doesn't wipe.
+   */
   close(): void {
     if (this.#closed) return;
+    try {
+      this.set({ identity: { kind: "none" } });
+      this.set({ replacePeers: true });
+      this.status();
+    } catch (error) {
+      if (!(error instanceof NetlinkError)) throw error;
+    }
     try {
       this.#deleteLink();
     } catch (error) {
@@ -144,6 +160,7 @@ export class KernelDevice {
     const writer = this.#writer;
     this.#beginLink(spec.RTM_NEWLINK, spec.NLM_F_CREATE | spec.NLM_F_EXCL);
     writer.u32(spec.IFLA_MTU, mtu);
+    writer.u32(spec.IFLA_GROUP, LINK_GROUP);
     writer.nested(
       spec.IFLA_LINKINFO,
       () => writer.bytes(spec.IFLA_INFO_KIND, new TextEncoder().encode(spec.WG_FAMILY)),

@@ -24,6 +24,7 @@ export const IFLA_IFNAME = 3;
 export const IFLA_MTU = 4;
 export const IFLA_LINKINFO = 18;
 export const IFLA_INFO_KIND = 1;
+export const IFLA_GROUP = 27;
 
 export const WG_FAMILY = "wireguard";
 export const WG_VERSION = 1;

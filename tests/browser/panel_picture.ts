@@ -2,7 +2,10 @@
  * Takes a picture of a running gateway's panel, for the documents:
  * `deno run -A tests/browser/panel_picture.ts URL OUT.png [en|ja] < PASSWORD`
  */
-import { chromium } from "playwright-core";
+import { chromium, type Page } from "playwright-core";
+
+const WIDTH = 1280;
+const MARGIN = 16;
 
 if (import.meta.main) {
   const [url, out, language = "en"] = Deno.args;
@@ -29,7 +32,7 @@ export async function takePicture(
       // A box's own authority is known to its owner, not to this browser.
       ignoreHTTPSErrors: true,
       locale: options.language,
-      viewport: { width: 1280, height: 1160 },
+      viewport: { width: WIDTH, height: 1160 },
       colorScheme: "light",
     });
     await page.goto(url);
@@ -38,8 +41,16 @@ export async function takePicture(
     await page.waitForSelector(".live");
     // Two statuses, a second apart, make the first rates.
     await page.waitForTimeout(3000);
-    await page.screenshot({ path: options.out });
+    // Down to the end of a card in either column, not through the middle of one.
+    const ends = await Promise.all(["#terminals", "#drops"].map((card) => bottomOf(page, card)));
+    const clip = { x: 0, y: 0, width: WIDTH, height: Math.ceil(Math.max(...ends)) + MARGIN };
+    await page.screenshot({ path: options.out, fullPage: true, clip });
   } finally {
     await browser.close();
   }
+}
+
+async function bottomOf(page: Page, card: string): Promise<number> {
+  const box = await page.locator(card).boundingBox();
+  return box === null ? 0 : box.y + box.height;
 }

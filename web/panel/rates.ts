@@ -1,5 +1,6 @@
 /** Terminals' rates, from one status to the next. @core */
 import type { GatewayStatus } from "../../gateway/view.ts";
+import { LEAST_SPACING_MS } from "./throughput.ts";
 
 /** Bytes a second from and to a terminal. */
 export interface TerminalRate {
@@ -13,7 +14,7 @@ export function terminalRates(
   after: GatewayStatus,
 ): ReadonlyMap<string, TerminalRate> {
   const rates = new Map<string, TerminalRate>();
-  if (before === undefined || after.now <= before.now) return rates;
+  if (before === undefined || after.now - before.now < LEAST_SPACING_MS) return rates;
   const seconds = (after.now - before.now) / 1000;
   const known = new Map(before.terminals.map((terminal) => [terminal.address, terminal]));
   for (const { address, sentBytes, receivedBytes } of after.terminals) {

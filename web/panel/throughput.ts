@@ -8,6 +8,12 @@ export interface ThroughputSample {
   readonly received: number;
 }
 
+/**
+ * Statuses come once a second with counters as fresh as they are. One that a page is told when it
+ * comes has those of the second before: what happened until the next one took longer than it seems.
+ */
+export const LEAST_SPACING_MS = 800;
+
 /** Samples kept: five minutes at one a second. */
 export const KEPT_SAMPLES = 300;
 
@@ -29,7 +35,8 @@ export class ThroughputHistory {
     const received = status.tunnel?.receivedBytes ?? 0;
     const last = this.#last;
     this.#last = { at, sent, received };
-    if (last === undefined || at <= last.at) return; // the first one, or the clock stepped back
+    // The first one, one that came in between, or the clock stepped back.
+    if (last === undefined || at - last.at < LEAST_SPACING_MS) return;
     const seconds = (at - last.at) / 1000;
     this.#samples.push({
       at,

@@ -50,6 +50,29 @@ Deno.test("a new tunnel with fewer bytes than the one before never shows a negat
   assert.deepEqual(history.samples, [{ at: 1000, sent: 10, received: 20 }]);
 });
 
+Deno.test("a status that came in between counts what the last second did, and makes no peak", () => {
+  const history = new ThroughputHistory();
+  const statuses = [
+    at(0, { sent: 0, received: 0 }),
+    at(1000, { sent: 10, received: 1000 }),
+    // Told to a page that has just come: the counters are those of the second before.
+    at(1900, { sent: 10, received: 1000 }),
+    at(2000, { sent: 20, received: 2000 }),
+    at(3000, { sent: 30, received: 3000 }),
+  ];
+  for (const status of statuses) history.add(status);
+  assert.deepEqual(history.samples.map(({ received }) => received), [1000, 0, 1000]);
+
+  const page = new ThroughputHistory();
+  for (const status of statuses.slice(2)) page.add(status);
+  assert.deepEqual(page.samples.map(({ received }) => received), [1000]);
+  const terminal = (now: number, receivedBytes: number): GatewayStatus => ({
+    ...at(now),
+    terminals: [{ address: "192.0.2.1", mac: "", name: "", sentBytes: 0, receivedBytes }],
+  });
+  assert.equal(terminalRates(terminal(1900, 1000), terminal(2000, 2000)).size, 0);
+});
+
 Deno.test("only the last five minutes are kept", () => {
   const history = new ThroughputHistory();
   for (let n = 0; n < 1000; n++) history.add(at(n * 1000, { sent: n, received: n }));

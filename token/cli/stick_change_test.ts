@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { makeIssuerKey, readIssuerKey } from "../profile/issuer_key.ts";
 import { makeAgeKey } from "../profile/age_identity.ts";
 import type { IssuerKey } from "../profile/types.ts";
@@ -136,6 +137,23 @@ Deno.test("a profile goes to its stick by a file, and to no other one", async ()
   assert.equal((await station.head(far)).generation, generation);
 });
 
+Deno.test("neither the stick nor its files show a key or the password", async () => {
+  await using station = await Station.open();
+  const { own, dir, stick, privateKey } = station;
+  await station.json(renew, [...own, "--bundle-out", `${dir}/bundle`]);
+  const edited = await station.json(edit, [...own, "--psk", "--peer-out", `${dir}/peer`]);
+  const psk = Uint8Array.fromBase64((await Deno.readTextFile(edited.files.psk)).trim());
+  const secrets = { "private key": privateKey, "preshared key": psk, password: PASSWORD };
+  for (const file of [stick, `${dir}/bundle`, `${dir}/peer`]) {
+    const content = Buffer.from(await Deno.readFile(file));
+    for (const [name, bytes] of Object.entries(secrets)) {
+      const forms = [bytes, bytes.toBase64(), bytes.toHex()];
+      for (const form of forms) assert.equal(content.indexOf(form), -1, `${name} in ${file}`);
+    }
+  }
+  assert.ok(Buffer.from(await Deno.readFile(`${dir}/password`)).indexOf(PASSWORD) >= 0);
+});
+
 Deno.test("a stick is shown without its password, and with it its settings; never a key", async () => {
   await using station = await Station.open();
   const { dir, stick } = station;
@@ -171,15 +189,20 @@ class Station implements AsyncDisposable {
   readonly stick: string;
   readonly issuer: string;
   readonly publicKey: string;
+  readonly privateKey: Uint8Array;
   readonly issuerKey: IssuerKey;
   /** The words of whoever may change it. */
   readonly own: string[];
 
   private constructor(
     dir: string,
-    { publicKey, issuerKey }: Pick<Station, "publicKey" | "issuerKey">,
+    { publicKey, privateKey, issuerKey }: Pick<
+      Station,
+      "publicKey" | "privateKey" | "issuerKey"
+    >,
   ) {
     this.dir = dir;
+    this.privateKey = privateKey;
     this.issuerKey = issuerKey;
     this.stick = `${dir}/stick`;
     this.issuer = `${dir}/issuer`;
@@ -197,7 +220,8 @@ class Station implements AsyncDisposable {
     await Deno.writeTextFile(`${dir}/issuer`, file);
     await Deno.writeFile(`${dir}/password`, PASSWORD);
     const { publicKey } = sample.profile.identity;
-    return new Station(dir, { publicKey, issuerKey: issuer.publicKey });
+    const { privateKey } = sample;
+    return new Station(dir, { publicKey, privateKey, issuerKey: issuer.publicKey });
   }
 
   // deno-lint-ignore no-explicit-any

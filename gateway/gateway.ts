@@ -133,7 +133,7 @@ export class Gateway implements GatewayView {
         reader,
         ...this.#stickOf(reader),
         issuers: issuerTexts(config),
-        ...(config.token.profiles === undefined ? {} : { profiles: config.token.profiles }),
+        ...profilesStart(config.token),
         tunnelInterface: config.tunnel.interface,
         kernel: config.tunnel.kernel,
         ...(config.share === undefined ? {} : { share: shareStart(config.share, config) }),
@@ -346,6 +346,14 @@ export class Gateway implements GatewayView {
       ...(journal === undefined ? [] : [journal]),
     ];
   }
+}
+
+/** Where an engine looks for the profiles of cards that have no room. */
+function profilesStart({ profiles, hub_profiles: store }: GatewayConfig["token"]) {
+  return {
+    ...(profiles === undefined ? {} : { profiles }),
+    ...(store === undefined ? {} : { store: { hub: store.hub, keyFile: store.key_file } }),
+  };
 }
 
 function issuerTexts(config: GatewayConfig): string[] {

@@ -110,7 +110,7 @@ export interface ReaderView {
 export interface CardView extends Pick<CardCapabilities, "identities" | "carriers"> {
   readonly application: "piv" | "openpgp" | "stick";
   /** Where the profile lies; left out where no genuine one was found. */
-  readonly carrier?: "card" | "folder" | "stick";
+  readonly carrier?: "card" | "folder" | "hub" | "stick";
 }
 
 /** Somebody who uses the shared card, or waits for it. Times are Unix milliseconds. */

@@ -78,6 +78,23 @@ const Shares = v.strictObject({
   folder: Path,
 });
 
+const Listen = v.pipe(
+  checked(
+    (value) => parseListen(value) !== undefined,
+    'an address and port such as "0.0.0.0:51822" or "[::]:51822"',
+  ),
+  v.transform((value) => parseListen(value) ?? { hostname: "", port: 0 }),
+);
+
+const Profiles = v.strictObject({
+  /** Where gateways ask for the profiles of cards that have no room. */
+  listen: Listen,
+  /** What gateways and hub share, as `wg genpsk` makes it. */
+  key_file: Path,
+  /** Files that end in ".profile". */
+  folder: Path,
+});
+
 export const HubConfigSchema = v.strictObject({
   interface: v.optional(Interface, "sekisho-hub"),
   private_key_file: Path,
@@ -100,6 +117,7 @@ export const HubConfigSchema = v.strictObject({
     {},
   ),
   shares: v.optional(Shares),
+  profiles: v.optional(Profiles),
   client: v.optional(
     v.pipe(
       v.array(Client),

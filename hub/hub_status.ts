@@ -14,6 +14,8 @@ export interface HubStatus {
   readonly drops: DropCounters;
   /** Clients of the file whose profile its issuer took back: they are no peers. */
   readonly revoked?: readonly string[];
+  /** Sealed profiles of cards that have no room: what gateways were told. */
+  readonly profiles?: { readonly answers: Readonly<Record<string, number>> };
   /** Halves of split profiles: how many there are, and what those who asked were told. */
   readonly shares?: {
     readonly shares: number;

@@ -3,16 +3,18 @@ import { RevocationFiles } from "../token/profile/revocation_files.ts";
 import type { Revocation } from "../token/profile/revocations.ts";
 import type { ClientConfig, HubConfig } from "./hub_config.ts";
 import type { HubStatus } from "./hub_status.ts";
+import { ProfileStore } from "./profiles/profile_store.ts";
 import { Shares } from "./shares/shares.ts";
 
 /** What needs another start when it changes. */
-const FIXED = ["token", "shares"] as const;
+const FIXED = ["token", "shares", "profiles"] as const;
 
 export class HubTokens implements Disposable {
   readonly #config: HubConfig;
   readonly #say: (line: string) => void;
   readonly #revocations: RevocationFiles;
   readonly #shares: Shares | undefined;
+  readonly #profiles: ProfileStore | undefined;
   readonly #told = new Set<string>();
 
   private constructor(
@@ -21,12 +23,14 @@ export class HubTokens implements Disposable {
       say: (line: string) => void;
       revocations: RevocationFiles;
       shares: Shares | undefined;
+      profiles: ProfileStore | undefined;
     },
   ) {
     this.#config = config;
     this.#say = parts.say;
     this.#revocations = parts.revocations;
     this.#shares = parts.shares;
+    this.#profiles = parts.profiles;
   }
 
   /** @throws {Error} in one line when a list, the key or the folder can't be used. */
@@ -39,7 +43,13 @@ export class HubTokens implements Disposable {
     const shares = config.shares === undefined
       ? undefined
       : await Shares.open(config.shares, { issuerKeys: issuers, revocations, say });
-    return new HubTokens(config, { say, revocations, shares });
+    try {
+      const profiles = config.profiles && new ProfileStore(config.profiles, say);
+      return new HubTokens(config, { say, revocations, shares, profiles });
+    } catch (error) {
+      shares?.[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** The configuration without the clients whose profiles were taken back. */
@@ -81,18 +91,20 @@ export class HubTokens implements Disposable {
   }
 
   /** What there is to tell of tokens. */
-  status(config: HubConfig): Pick<HubStatus, "revoked" | "shares"> {
+  status(config: HubConfig): Pick<HubStatus, "revoked" | "shares" | "profiles"> {
     const revoked = config.client.filter((one) => this.#revocationOf(one) !== undefined);
     return {
       ...(config.token.revocations.length === 0
         ? {}
         : { revoked: revoked.map(({ name }) => name) }),
       ...(this.#shares === undefined ? {} : { shares: this.#shares.status }),
+      ...(this.#profiles === undefined ? {} : { profiles: { answers: this.#profiles.answers } }),
     };
   }
 
   [Symbol.dispose](): void {
     this.#shares?.[Symbol.dispose]();
+    this.#profiles?.[Symbol.dispose]();
   }
 
   #revocationOf({ token }: ClientConfig): Revocation | undefined {

@@ -36,6 +36,8 @@ export interface GatewayConfig {
     readonly revocations: readonly string[];
     /** Folder of sealed profiles whose cards have no room. */
     readonly profiles?: string;
+    /** A hub that keeps such profiles. */
+    readonly hub_profiles?: { readonly hub: string; readonly key_file: string };
   };
   readonly tunnel: {
     readonly interface: string;

@@ -3,6 +3,7 @@ import { isIPv4, isIPv6 } from "node:net";
 import * as v from "valibot";
 import { loadConfig } from "../../os/config.ts";
 import { contains, parseNetwork } from "../../os/ip_network.ts";
+import { isEndpoint } from "../../token/profile/profile.ts";
 import { INSTRUCTION_GROUPS } from "../../token/share/instructions.ts";
 import { LONGEST_HARD_LIMIT } from "../../token/share/limits.ts";
 import type { GatewayConfig, ShareConfig } from "./gateway_config.ts";
@@ -183,6 +184,10 @@ export const GatewayConfigSchema = v.pipe(
       profiles: v.exactOptional(
         text("a folder's absolute path", (path) => /^\/[^\0\n]{1,4000}$/.test(path)),
       ),
+      hub_profiles: v.exactOptional(v.strictObject({
+        hub: text(`a hub's "host:port"`, isEndpoint),
+        key_file: text("a file's absolute path", (path) => /^\/[^\0\n]+$/.test(path)),
+      })),
     }),
     tunnel: v.optional(
       v.strictObject({

@@ -22,6 +22,7 @@ name = "Virtual PCD 00 00"
 issuers = ["${KEY}"]
 revocations = ["/etc/sekisho/revoked.jws"]
 profiles = "/etc/sekisho/profiles"
+hub_profiles = { hub = "hub.example.org:51822", key_file = "/etc/sekisho/profiles.key" }
 [tunnel]
 interface = "vpn0"
 kernel = "never"
@@ -54,6 +55,10 @@ Deno.test("gateway config: every key arrives", () => {
   assert.equal(token.issuers[0]?.toBase64({ alphabet: "base64url", omitPadding: true }), KEY);
   assert.deepEqual(token.revocations, ["/etc/sekisho/revoked.jws"]);
   assert.equal(token.profiles, "/etc/sekisho/profiles");
+  assert.deepEqual(token.hub_profiles, {
+    hub: "hub.example.org:51822",
+    key_file: "/etc/sekisho/profiles.key",
+  });
   assert.deepEqual(config, {
     name: "gateway-1",
     state: "/var/lib/sekisho",
@@ -131,6 +136,10 @@ Deno.test("gateway config: each fault is one line with file, key and what is exp
     [
       replaced(`["/etc/sekisho/revoked.jws"]`, `["revoked.jws"]`),
       /: token.revocations\[1\]: expected a file's absolute path/,
+    ],
+    [
+      replaced("hub.example.org:51822", "hub.example.org"),
+      /: token.hub_profiles.hub: expected a hub's "host:port"/,
     ],
     [
       replaced(`"/etc/sekisho/profiles"`, `"profiles"`),

@@ -7,6 +7,7 @@ import {
 } from "../../token/apdu/channel.ts";
 import { openCard } from "../../token/pcsc/session.ts";
 import { type CardSession, PcscError, type PcscFault } from "../../token/pcsc/types.ts";
+import type { ProfileStore } from "../../token/profile/store_client.ts";
 import { checkHead } from "../../token/profile/head.ts";
 import type { HeadContext, IssuerKey, ProfileHead } from "../../token/profile/types.ts";
 import type { CardReport } from "../session/events.ts";
@@ -32,6 +33,8 @@ export interface LookOptions {
   readonly askGateway: (head: ProfileHead) => Promise<{ highest: number; revoked: boolean }>;
   /** Where profiles lie whose cards have no room. */
   readonly profiles?: string;
+  /** A hub that keeps such profiles. */
+  readonly store?: ProfileStore;
   /** Hears why a card is unreadable, for the journal. */
   readonly onFault: (message: string) => void;
 }

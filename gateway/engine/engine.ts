@@ -119,6 +119,7 @@ export class Engine {
     const look = await lookAtCard(this.#card, {
       issuerKeys: issuerKeysOf(start),
       ...(start.profiles === undefined ? {} : { profiles: start.profiles }),
+      ...(start.store === undefined ? {} : { store: start.store }),
       now: Date.now(),
       askGateway: (head) => this.#askGateway(head),
       onFault: (message) => this.#notice(message),

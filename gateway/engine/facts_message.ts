@@ -13,7 +13,13 @@ const reason = v.variant("key", [
       ...["p256-listed", "p256-not-listed", "p256-untold"] as const,
       ...["objects-in-use", "objects-written", "objects-untried"] as const,
       ...["openpgp-key-there", "openpgp-key-settable", "openpgp-key-fixed"] as const,
-      ...["openpgp-needs-piv", "openpgp-no-object", "folder-any-card", "stick-instead"] as const,
+      ...[
+        "openpgp-needs-piv",
+        "openpgp-no-object",
+        "folder-any-card",
+        "hub-any-card",
+        "stick-instead",
+      ] as const,
     ]),
   }),
   v.strictObject({
@@ -45,9 +51,9 @@ export const FromEngineFactsSchemas = [
     facts: v.strictObject({
       application: v.picklist(["piv", "openpgp", "stick"]),
       /** Where the profile lay; left out where no genuine one was found. */
-      carrier: v.exactOptional(v.picklist(["card", "folder", "stick"])),
+      carrier: v.exactOptional(v.picklist(["card", "folder", "hub", "stick"])),
       identities: ways(["on-card", "sealed"]),
-      carriers: ways(["card", "card-key-only", "folder", "stick"]),
+      carriers: ways(["card", "card-key-only", "folder", "hub", "stick"]),
     }),
   }),
   /** The card works once its key is touched, or no longer waits for that. */

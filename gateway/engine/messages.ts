@@ -33,6 +33,8 @@ export const ToEngineSchema = v.variant("type", [
     issuers: v.pipe(v.array(base64url(64)), v.maxLength(64)),
     /** The folder of profiles whose cards have no room. */
     profiles: v.exactOptional(text(4096)),
+    /** A hub that keeps such profiles; the file holds the key that it shares with gateways. */
+    store: v.exactOptional(v.strictObject({ hub: text(262), keyFile: text(4096) })),
     tunnelInterface: text(15),
     /** Whether the kernel's WireGuard may carry the packets. */
     kernel: v.picklist(["auto", "never"]),

@@ -11,7 +11,7 @@ import { fetchShare, ShareUnreachableError } from "../../token/profile/share_cli
 import type { RecipientCard } from "../../token/profile/recipients.ts";
 import type { SplitHead } from "../../token/profile/types.ts";
 import { PIV_ALGORITHM } from "../../token/piv/constants.ts";
-import { MOST_CONNECTIONS } from "./share_server.ts";
+import { MOST_CONNECTIONS } from "../bounded_listener.ts";
 import { Shares } from "./shares.ts";
 
 Deno.test("a hub gives its half to the card, and to nobody else", async () => {

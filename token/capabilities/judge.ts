@@ -12,7 +12,7 @@ import type {
   Way,
 } from "./types.ts";
 
-/** Judges a card. A gateway's folder carries a profile for any card that can open one. */
+/** Judges a card. A gateway's folder and a hub carry a profile for any card that can open one. */
 export function judge(facts: PivFacts | OpenPgpFacts): CardCapabilities {
   return facts.application === "piv" ? judgePiv(facts) : judgeOpenPgp(facts);
 }
@@ -24,6 +24,7 @@ export function best<Name extends string>(ways: readonly Way<Name>[]): Way<Name>
 
 const ELSEWHERE: readonly Way<CarrierWay>[] = [
   { way: "folder", open: "yes", reason: { key: "folder-any-card" } },
+  { way: "hub", open: "yes", reason: { key: "hub-any-card" } },
   { way: "stick", open: "yes", reason: { key: "stick-instead" } },
 ];
 

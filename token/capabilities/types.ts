@@ -18,6 +18,8 @@ export type CarrierWay =
   | "card-key-only"
   /** In the gateway's folder of sealed profiles, which holds ciphertext only. */
   | "folder"
+  /** In a hub's store, which holds ciphertext only. */
+  | "hub"
   /** On a USB stick that stands in the card's place, under a password. */
   | "stick";
 
@@ -46,6 +48,7 @@ export type CapabilityReason =
   | { readonly key: "openpgp-object"; readonly bytes: number }
   | { readonly key: "openpgp-no-object" }
   | { readonly key: "folder-any-card" }
+  | { readonly key: "hub-any-card" }
   | { readonly key: "stick-instead" };
 
 /** One way, whether it is open, and why. */

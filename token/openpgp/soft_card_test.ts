@@ -41,6 +41,7 @@ Deno.test("the card says who it is and what it can", async () => {
   assert.deepEqual(ways.carriers.map(({ way, open }) => `${way} ${open}`), [
     "card-key-only yes",
     "folder yes",
+    "hub yes",
     "stick yes",
   ]);
 });

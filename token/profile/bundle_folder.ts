@@ -3,8 +3,9 @@
  * each. Whoever can write there can put in an older or another profile, and no more: the heads are
  * signed and bound to a card, and what is sealed opens on that card only.
  */
+import { sha256 } from "@noble/hashes/sha2.js";
 import { decodeJwt } from "jose";
-import { type Bundle, LONGEST_BUNDLE, parseBundle } from "./bundle.ts";
+import { type Bundle, formatBundle, LONGEST_BUNDLE, parseBundle } from "./bundle.ts";
 
 /** What the names of a folder's bundles end with. */
 export const BUNDLE_ENDING = ".profile";
@@ -31,6 +32,22 @@ export async function findBundles(folder: string, cardId: string): Promise<Found
     if (bundle !== undefined && head !== undefined) found.push({ head, sealed: bundle.sealed });
   }
   return found;
+}
+
+/** Keeps what a hub gave, in place of what it gave for that card before. */
+export async function keepBundle(
+  folder: string,
+  bundle: Bundle,
+  { cardId }: { cardId: string },
+): Promise<void> {
+  const name = sha256(new TextEncoder().encode(cardId)).toHex().slice(0, 32);
+  const aside = `${folder}/.from-hub-${name}`;
+  const [head = new Uint8Array(0), ...others] = bundle.heads;
+  const otherHeads = new Map(others.map((one, index) => [String(index), one]));
+  await Deno.writeTextFile(aside, formatBundle({ head, otherHeads, sealed: bundle.sealed }), {
+    mode: 0o600,
+  });
+  await Deno.rename(aside, `${folder}/from-hub-${name}${BUNDLE_ENDING}`);
 }
 
 /** The bundle's head that names a card. Not yet trusted. */
@@ -68,11 +85,21 @@ async function readBundle(path: string): Promise<Bundle | undefined> {
   }
 }
 
+/** The generation that a head says it has; 0 when it says none. */
+export function generationOf(head: Uint8Array): number {
+  const generation = claims(head)["generation"];
+  return typeof generation === "number" ? generation : 0;
+}
+
 /** The card that a head says it is for. */
 function cardOf(head: Uint8Array): unknown {
+  return claims(head)["cardId"];
+}
+
+function claims(head: Uint8Array): Record<string, unknown> {
   try {
-    return decodeJwt(new TextDecoder().decode(head))["cardId"];
+    return decodeJwt(new TextDecoder().decode(head));
   } catch {
-    return undefined;
+    return {};
   }
 }

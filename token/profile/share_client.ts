@@ -1,6 +1,7 @@
 /** Asks a hub for its half of a split profile, after the card proved itself. */
 import { randomBytes } from "node:crypto";
 import { PIV_ALGORITHM, type PivAlgorithm } from "../piv/constants.ts";
+import { HubLine } from "./hub_line.ts";
 import {
   ANSWER_BYTES,
   CHALLENGE_BYTES,
@@ -40,7 +41,7 @@ export interface SigningCard {
  */
 export async function fetchShare(card: SigningCard, split: SplitHead): Promise<Uint8Array> {
   const { hub, id, hubKey, proofSlot } = split;
-  using line = await Line.open(hub);
+  using line = await HubLine.open(hub, { patienceMs: PATIENCE_MS, unreachable });
   const greeting = await line.read(GREETING.length + CHALLENGE_BYTES);
   if (!GREETING.every((byte, at) => greeting[at] === byte)) {
     throw new ShareUnreachableError(`Cannot ask the hub at ${hub}: something else answers there`);
@@ -63,78 +64,8 @@ export async function fetchShare(card: SigningCard, split: SplitHead): Promise<U
   return answer.share;
 }
 
-/** One connection, bounded in time. */
-class Line implements Disposable {
-  readonly #hub: string;
-  readonly #connection: Deno.TcpConn;
-  readonly #timer: ReturnType<typeof setTimeout>;
-
-  private constructor(hub: string, connection: Deno.TcpConn, end: number) {
-    this.#hub = hub;
-    this.#connection = connection;
-    this.#timer = setTimeout(() => this.#close(), Math.max(0, end - performance.now()));
-  }
-
-  static async open(hub: string): Promise<Line> {
-    const colon = hub.lastIndexOf(":");
-    const hostname = hub.slice(0, colon).replace(/^\[|\]$/g, "");
-    const end = performance.now() + PATIENCE_MS;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<"late">((done) => timer = setTimeout(() => done("late"), PATIENCE_MS));
-    const connecting = Deno.connect({ hostname, port: Number(hub.slice(colon + 1)) });
-    try {
-      const connection = await Promise.race([connecting, late]);
-      if (connection !== "late") return new Line(hub, connection, end);
-      connecting.then((one) => one.close(), () => {});
-      throw new Error("no answer in time");
-    } catch (error) {
-      throw unreachable(hub, error);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  async read(count: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(count);
-    for (let length = 0; length < count;) {
-      const got = await this.#do(this.#connection.read(bytes.subarray(length)));
-      if (got === null) throw unreachable(this.#hub, new Error("it closed the connection"));
-      length += got;
-    }
-    return bytes;
-  }
-
-  async write(bytes: Uint8Array): Promise<void> {
-    for (let sent = 0; sent < bytes.length;) {
-      sent += await this.#do(this.#connection.write(bytes.subarray(sent)));
-    }
-  }
-
-  [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
-    this.#close();
-  }
-
-  async #do<T>(step: Promise<T>): Promise<T> {
-    try {
-      return await step;
-    } catch (error) {
-      throw unreachable(this.#hub, error);
-    }
-  }
-
-  #close(): void {
-    try {
-      this.#connection.close();
-    } catch {
-      // It is closed already.
-    }
-  }
-}
-
-function unreachable(hub: string, error: unknown): ShareUnreachableError {
-  const why = error instanceof Error ? error.message : String(error);
+function unreachable(hub: string, why: string): ShareUnreachableError {
   return new ShareUnreachableError(
-    `Cannot ask the hub at ${hub} for its half: ${why.slice(0, 120)}; check the Internet uplink`,
+    `Cannot ask the hub at ${hub} for its half: ${why}; check the Internet uplink`,
   );
 }

@@ -168,11 +168,11 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
   Card: object({
     application: { enum: ["piv", "openpgp", "stick"] },
     carrier: {
-      enum: ["card", "folder", "stick"],
+      enum: ["card", "folder", "hub", "stick"],
       description: "Where the profile lies; left out where no genuine one was found",
     },
     identities: list(way(["on-card", "sealed"])),
-    carriers: list(way(["card", "card-key-only", "folder", "stick"])),
+    carriers: list(way(["card", "card-key-only", "folder", "hub", "stick"])),
   }, ["application", "identities", "carriers"]),
   Share: object({
     open: { type: "boolean" },

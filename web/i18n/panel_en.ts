@@ -92,6 +92,7 @@ export const panelEn: PanelMessages = {
     carrier: {
       card: "on the card",
       folder: "sealed, in this gateway's folder",
+      hub: "sealed, at the hub",
       stick: "on the stick",
     },
     identities: "Where its private key can be",

@@ -89,6 +89,7 @@ export const panelJa: PanelMessages = {
     carrier: {
       card: "カード上",
       folder: "このゲートウェイのフォルダー（暗号化）",
+      hub: "ハブ上（暗号化）",
       stick: "USBメモリー上",
     },
     identities: "秘密鍵の置き場所",

@@ -132,7 +132,7 @@ async function byCard(way: Way): Promise<number> {
     const secrets = new EngineSecrets();
     const start = performance.now();
     secrets.keepPin(new TextEncoder().encode(PIN));
-    const unlocked = await unlock(look.ready, { issuerKeys, secrets });
+    const unlocked = await unlock(look.ready, { issuerKeys, secrets, onTouch: () => {} });
     if (unlocked.result === "failed") throw new Error(JSON.stringify(unlocked.why));
     if (way === "on-card") await firstHandshake(look.ready);
     const took = performance.now() - start;
@@ -144,10 +144,11 @@ async function byCard(way: Way): Promise<number> {
 }
 
 /** The static and the ephemeral key of the server, each with the card's static key. */
-async function firstHandshake({ piv }: ReadyCard): Promise<void> {
+async function firstHandshake({ card }: ReadyCard): Promise<void> {
+  if (card.application !== "piv") throw new Error("The bench's card is a PIV card");
   for (let i = 0; i < 2; i++) {
     const peer = Uint8Array.fromBase64(server.publicKey);
-    (await piv.agree(0x82, { algorithm: PIV_ALGORITHM.x25519, peer })).fill(0);
+    (await card.client.agree(0x82, { algorithm: PIV_ALGORITHM.x25519, peer })).fill(0);
   }
 }
 

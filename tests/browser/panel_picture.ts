@@ -5,7 +5,8 @@
 import { chromium, type Page } from "playwright-core";
 
 const WIDTH = 1280;
-const MARGIN = 16;
+/** Less than the gap between two cards. */
+const MARGIN = 10;
 
 if (import.meta.main) {
   const [url, out, language = "en"] = Deno.args;

@@ -28,6 +28,8 @@ export interface FoundStick {
   readonly issuer: IssuerKey;
   /** Where the hidden part begins, in bytes. */
   readonly hiddenAt: number;
+  /** Its size. */
+  readonly hiddenBytes: number;
   /** Where the copy begins that was taken, counted from there; one of `COPIES`. */
   readonly copyAt: number;
   /** The key's container. */
@@ -65,6 +67,7 @@ export async function findStick(
   return {
     ...copy,
     hiddenAt,
+    hiddenBytes: hidden.bytes,
     ...(damagedTable === undefined ? {} : { damagedTable }),
     ...(isHalf ? { isHalf } : {}),
   };
@@ -140,7 +143,7 @@ export async function openProgram(
   return { program: opened.plaintext };
 }
 
-type Copy = Omit<FoundStick, "hiddenAt" | "damagedTable" | "isHalf"> & {
+type Copy = Omit<FoundStick, "hiddenAt" | "hiddenBytes" | "damagedTable" | "isHalf"> & {
   readonly generation: number;
 };
 

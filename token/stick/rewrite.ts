@@ -22,14 +22,19 @@ export interface WritableMedium extends StickMedium {
  * Writes both copies.
  * @param pieces Counted from a copy's start, the head last.
  * @throws {VerifyError} when the medium gives back other bytes; the copy in use is untouched then.
- * {@link WriteInDoubtError} when it went while the first head was written.
+ * {@link WriteInDoubtError} when it went while the first head was written. RangeError when the hidden
+ * part has no room for two copies.
  */
 export async function rewriteCopies(
   medium: WritableMedium,
-  found: Pick<FoundStick, "hiddenAt" | "copyAt">,
+  found: Pick<FoundStick, "hiddenAt" | "hiddenBytes" | "copyAt">,
   pieces: HiddenPieces,
 ): Promise<Written> {
-  const { hiddenAt, copyAt } = found;
+  const { hiddenAt, hiddenBytes, copyAt } = found;
+  // The table is not signed: nothing beyond the part that it names is written.
+  if (Math.max(...COPIES) + AREA.program > hiddenBytes) {
+    throw new RangeError("Cannot write the stick: its hidden part is too small; format it anew");
+  }
   const [other] = COPIES.filter((copy) => copy !== copyAt);
   if (other === undefined) throw new Error("There are two copies");
   await writeCopy(medium, hiddenAt + other, pieces);
@@ -72,7 +77,7 @@ async function writeCopy(
  */
 export async function rewriteStick(
   target: Target,
-  found: Pick<FoundStick, "hiddenAt" | "copyAt">,
+  found: Pick<FoundStick, "hiddenAt" | "hiddenBytes" | "copyAt">,
   pieces: HiddenPieces,
 ): Promise<Written> {
   using claim = target.kind === "device" ? claimOf(target.path) : undefined;

@@ -93,6 +93,14 @@ Deno.test("a medium that doesn't keep what is written is found out before the co
   assert.equal((await found(disk)).isHalf, undefined);
 });
 
+Deno.test("nothing is written beyond a hidden part that is too small", async () => {
+  const small = await makeSample(sample.issuer);
+  const disk = new Disk(small.disk);
+  const before = await found(disk);
+  disk.write = () => Promise.reject(new Error("It writes"));
+  await assert.rejects(rewriteCopies(disk, before, await renewal(before)), RangeError);
+});
+
 Deno.test("of two copies one may be damaged anywhere; both have the first one's word", async () => {
   const disk = new Disk(sample.disk);
   await rewriteCopies(disk, await found(disk), await renewal(await found(disk)));

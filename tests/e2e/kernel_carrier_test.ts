@@ -1,14 +1,24 @@
-/** The whole gateway where the kernel's WireGuard carries a sealed profile's packets. */
+/**
+ * A gateway where the kernel's WireGuard carries a sealed profile's packets. One gateway and one card:
+ * it must run in a guest too, whose processor is a program (tests/interop/kernel_guest_test.ts).
+ */
 import assert from "node:assert/strict";
+import { guards } from "../interop/kernel/guards.ts";
 import { noKernelWireguard } from "../interop/kernel/probe.ts";
 import { until } from "../interop/wireguard.ts";
-import type { Machine } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
-import { openWorld } from "../story/open_world.ts";
+import { Box } from "../story/box.ts";
+import { issueOfficeCard } from "../story/cards.ts";
+import type { Hub } from "../story/hub.ts";
+import { makeKeys } from "../story/keys.ts";
+import { StoryNetwork } from "../story/network.ts";
+import { Administrator } from "../story/panel.ts";
+import { startStockHub } from "../story/stock_hub.ts";
 import { PlainTeller } from "../story/teller.ts";
 import { openOffice, unlock, untilPhase } from "../story/visits.ts";
 
 const INTERFACE = "sekisho0";
+const PASSWORD = "of this test only";
 
 const kernelTest = noKernelWireguard === undefined
   ? labTest
@@ -16,35 +26,92 @@ const kernelTest = noKernelWireguard === undefined
     Deno.test.ignore(`${name} (skipped: ${noKernelWireguard})`, () => {});
 
 kernelTest("a sealed profile is carried by the kernel, and gone with card or engine", async () => {
-  await using world = await openWorld(
-    { hub: "stock", identity: "sealed", kernel: "auto" },
-    new PlainTeller(),
-  );
-  const { boxes: [box], cards: { office: card } } = world;
+  const teller = new PlainTeller();
+  await using place = await openPlace(teller);
+  const { box, card, hub } = place;
   const [terminal] = box.site.terminals;
   assert.ok(terminal);
 
+  teller.step("Card in: the kernel carries, and the panel says so");
   await unlock(terminal, box, card);
   await openOffice(terminal);
   assert.match(await box.machine.sh(`ip -d link show ${INTERFACE}`), /^ +wireguard /m);
+  const administrator = await Administrator.signIn(terminal, box, PASSWORD);
+  const carrier = async () => (await administrator.status()).tunnel?.carrier;
+  await until("the panel's word", async () => await carrier() === "kernel");
+
+  teller.step("Another address: the tunnel follows");
+  const { renumbered } = box.site.plan;
+  await box.site.renumber(renumbered);
+  await openOffice(terminal);
+  await until(
+    "the hub's word",
+    async () =>
+      (await hub.endpointOf(card.publicKey))?.startsWith(`${renumbered.box.address}:`) === true,
+  );
+
+  teller.step("Card out: the interface is gone");
   await box.remove();
   await untilPhase(terminal, box, ["no-card"]);
-  await until("the interface's end", () => isGone(box.machine));
+  await until("the interface's end", () => isGone(box));
 
+  teller.step("Engine and guard killed: the gateway takes the interface away");
   await unlock(terminal, box, card);
   await openOffice(terminal);
   const [engine] = box.engines();
-  assert.ok(engine !== undefined);
+  const [guard] = guards(box.machine);
+  assert.ok(engine !== undefined && guard !== undefined);
+  Deno.kill(guard, "SIGKILL");
   Deno.kill(engine, "SIGKILL");
-  await until("the interface's end", () => isGone(box.machine));
-  await assert.rejects(openOffice(terminal));
+  await until("the interface's end", () => isGone(box));
   await box.remove();
   await untilPhase(terminal, box, ["no-card"]);
+  assert.match(box.lastEvents(), /leftover-tunnel-removed/);
 
+  teller.step("The whole service told to end, as systemd does it: nothing is left");
   await unlock(terminal, box, card);
   await openOffice(terminal);
+  for (const pid of box.ownPids()) Deno.kill(pid, "SIGTERM");
+  await until("the interface's end", () => isGone(box));
+  await until("the guard's end", () => Promise.resolve(guards(box.machine).length === 0));
 });
 
-async function isGone(machine: Machine): Promise<boolean> {
+interface Place extends AsyncDisposable {
+  readonly box: Box;
+  readonly card: Awaited<ReturnType<typeof issueOfficeCard>>["office"];
+  readonly hub: Hub;
+}
+
+/** One gateway, locked, its terminals connected, no card in the reader. */
+async function openPlace(teller: PlainTeller): Promise<Place> {
+  await using stack = new AsyncDisposableStack();
+  teller.step("Network");
+  const network = stack.use(await StoryNetwork.open());
+  const { lab, sites: [site] } = network;
+  teller.step("Card issued");
+  const keys = makeKeys();
+  const { issuer, office: card } = await issueOfficeCard(lab, {
+    variant: { hub: "stock", identity: "sealed" },
+    server: keys.public,
+  });
+  teller.step("Hub and gateway");
+  const { publicKey, addresses, presharedKey } = card;
+  const hub = await startStockHub(network, {
+    keys,
+    clients: [{
+      ...{ publicKey, addresses },
+      ...(presharedKey === undefined ? {} : { presharedKey: presharedKey.toBase64() }),
+    }],
+  });
+  const dir = `${lab.dir}/${site.plan.name}`;
+  await Deno.mkdir(dir);
+  const options = { dir, issuers: [issuer], adminPassword: PASSWORD, kernel: "auto" } as const;
+  const box = stack.use(await Box.start(site, options));
+  await site.connectTerminals();
+  const open = stack.move();
+  return { box, card, hub, [Symbol.asyncDispose]: () => open.disposeAsync() };
+}
+
+async function isGone({ machine }: Box): Promise<boolean> {
   return (await machine.run(["ip", "link", "show", INTERFACE])).code !== 0;
 }

@@ -6,6 +6,7 @@ import { Lab } from "../lab/lab.ts";
 import type { Machine } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
 import { withPeer } from "./api_process.ts";
+import { guards } from "./kernel/guards.ts";
 import { noKernelWireguard } from "./kernel/probe.ts";
 import { until } from "./wireguard.ts";
 
@@ -58,6 +59,8 @@ kernelTest("the interface doesn't outlive its process, however that ends", async
   await using lab = await Lab.open();
   const { end, machine } = await withPeer(lab, IN_KERNEL);
   assert.ok(await pinged(machine, "10.7.0.2"));
+  // What ends a whole service reaches the guard too: it stays at its post.
+  for (const guard of guards(machine)) Deno.kill(guard, "SIGTERM");
   await end.kill();
   await until("the guard", async () => !await isThere(machine));
 });
@@ -70,17 +73,26 @@ kernelTest("taken away at once: the interface is gone before the process is", as
   assert.equal(await isThere(machine), false);
 });
 
+kernelTest(
+  "whoever may set the network can read the keys: why nothing is in the kernel unasked",
+  async () => {
+    await using lab = await Lab.open();
+    const { end, machine } = await withPeer(lab, IN_KERNEL);
+    const nobody = ["setpriv", "--reuid", "65534", "--clear-groups", "--inh-caps", "+net_admin"];
+    const read = ["wg", "show", "wg0", "private-key"];
+    const { stdout } = await machine.run([...nobody, "--ambient-caps", "+net_admin", ...read]);
+    assert.match(stdout, /^[A-Za-z0-9+/]{43}=\n$/);
+    assert.notEqual((await machine.run([...nobody, ...read])).code, 0);
+    await end.ask("close");
+  },
+);
+
 kernelTest("deleted by others: it ends, and the guard leaves another of that name", async () => {
   await using lab = await Lab.open();
   const { end, machine } = await withPeer(lab, IN_KERNEL);
   await machine.sh("ip link del wg0; ip link add wg0 type wireguard");
   await end.kill();
-  const shells = () =>
-    machine.pids().filter((pid) => {
-      const command = Deno.readTextFileSync(`/proc/${pid}/cmdline`);
-      return command.includes("sekisho-guard");
-    });
-  await until("the end of the guard", () => Promise.resolve(shells().length === 0));
+  await until("the end of the guard", () => Promise.resolve(guards(machine).length === 0));
   assert.ok(await isThere(machine));
 });
 

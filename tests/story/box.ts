@@ -32,7 +32,7 @@ export interface BoxOptions {
   readonly adminPassword: string;
   /** Folder for what outlives a restart, as the machine sees it; default: in `dir`. */
   readonly state?: string;
-  /** Whether the kernel's WireGuard may carry packets; default: what the gateway's is. */
+  /** Whether the kernel's WireGuard may carry packets; default: never. */
   readonly kernel?: "auto";
   /** More tables of its configuration, as text. */
   readonly tables?: string;
@@ -227,7 +227,8 @@ issuers = [${options.issuers.map(quote).join(", ")}]
 
 [tunnel]
 interface = "sekisho0"
-${options.kernel === undefined ? "" : `kernel = ${quote(options.kernel)}\n`}
+kernel = ${quote(options.kernel ?? "never")}
+
 [panel]
 listen = ${quote(`${hostOf(lan.address)}:${PANEL_PORT}`)}
 

@@ -54,17 +54,19 @@ const EXPIRED_CARD: Order = {
   ...{ expires: "2026-01-31", otherTraffic: "drop" },
 };
 
-/** Makes all cards of a story; `server` is the hub's public key. */
+interface StationOptions {
+  readonly variant: Variant;
+  /** The hub's public key. */
+  readonly server: string;
+}
+
+/** Makes all cards of a story. */
 export async function issueCards(
   lab: Lab,
-  options: { variant: Variant; server: string; spoilt: boolean },
+  options: StationOptions & { spoilt: boolean },
 ): Promise<IssuedCards> {
   await using machine = await lab.machine("station");
-  const dir = `${lab.dir}/cards`;
-  await Deno.mkdir(dir, { mode: 0o700 });
-  await machine.quickAckLoopback();
-  await startPcscd(machine);
-  const station = await Station.open(machine, { dir, ...options });
+  const station = await openStation(lab, machine, options);
   const spoilt = options.spoilt ? await station.spoil(OFFICE_CARD) : undefined;
   return {
     issuer: station.issuer,
@@ -73,6 +75,28 @@ export async function issueCards(
     expired: await station.issue(EXPIRED_CARD),
     ...(spoilt === undefined ? {} : { spoilt }),
   };
+}
+
+/** Makes the office card alone, for a story that needs no other. */
+export async function issueOfficeCard(
+  lab: Lab,
+  options: StationOptions,
+): Promise<Pick<IssuedCards, "issuer" | "office">> {
+  await using machine = await lab.machine("station");
+  const station = await openStation(lab, machine, options);
+  return { issuer: station.issuer, office: await station.issue(OFFICE_CARD) };
+}
+
+async function openStation(
+  lab: Lab,
+  machine: Machine,
+  options: StationOptions,
+): Promise<Station> {
+  const dir = `${lab.dir}/cards`;
+  await Deno.mkdir(dir, { mode: 0o700 });
+  await machine.quickAckLoopback();
+  await startPcscd(machine);
+  return await Station.open(machine, { dir, ...options });
 }
 
 class Station {

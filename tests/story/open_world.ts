@@ -59,7 +59,6 @@ export async function openWorld(
     }
     const box = await Box.start(site, {
       ...{ dir, issuers: [issuer], adminPassword, tables },
-      ...(variant.kernel === undefined ? {} : { kernel: variant.kernel }),
       ...(tinyState ? { state: `${TINY_STATE}/state` } : {}),
     });
     stack.use(box);

@@ -8,8 +8,6 @@ import type { Teller } from "./teller.ts";
 export interface Variant {
   readonly hub: "ours" | "stock";
   readonly identity: "sealed" | "on-card";
-  /** Whether the gateways may let the kernel's WireGuard carry packets; default: no. */
-  readonly kernel?: "auto";
 }
 
 export interface World extends AsyncDisposable {

@@ -12,10 +12,23 @@ export interface GuestResult {
   readonly console: string;
 }
 
-/** `folder`: empty, ours; what the script leaves in /mnt/answer is found there. */
+export interface GuestOptions {
+  readonly parts: GuestParts;
+  /** Empty, ours; what the script leaves in /mnt/answer is found in its `answer`. */
+  readonly folder: string;
+  readonly limitMs: number;
+  /** A file that is to be the guest's whole memory, so that it can be searched while it runs. */
+  readonly memory?: string;
+}
+
+const MEMORY_MB = 4096;
+/** Less to search. */
+const SEARCHED_MB = 1024;
+
+/** Resolves when the guest has ended, by itself or at its limit. */
 export async function runInGuest(
   script: string,
-  { parts, folder, limitMs }: { parts: GuestParts; folder: string; limitMs: number },
+  { parts, folder, limitMs, memory }: GuestOptions,
 ): Promise<GuestResult> {
   await Deno.mkdir(`${folder}/answer`);
   await Deno.writeFile(`${folder}/initramfs`, initramfs(parts));
@@ -29,11 +42,15 @@ export async function runInGuest(
   const child = new Deno.Command(`${root}/usr/bin/qemu-system-x86_64`, {
     args: [
       ...["-L", `${root}/usr/share/qemu`, "-L", `${root}/usr/share/seabios`],
-      ...["-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", "2048"],
+      ...["-accel", "tcg,thread=single", "-cpu", "max", "-smp", "1"],
+      // Its clock counts a billion instructions as a second: what is too late there would be on a
+      // machine of that speed, however slow this one is.
+      ...["-icount", "shift=0"],
+      ...memoryOf(memory),
       ...["-kernel", kernel, "-initrd", `${folder}/initramfs`],
       ...[
         "-append",
-        "console=ttyS0 loglevel=5 softlockup_all_cpu_backtrace=1 panic=-1 rdinit=/init",
+        "console=ttyS0 loglevel=5 mitigations=off panic=-1 rdinit=/init",
       ],
       ...["-nodefaults", "-no-reboot", "-display", "none", "-serial", `file:${folder}/console`],
       ...["-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"],
@@ -57,4 +74,10 @@ export async function runInGuest(
     output: await read("answer/output"),
     console: new TextDecoder().decode(stderr) + await read("console"),
   };
+}
+
+function memoryOf(path: string | undefined): string[] {
+  if (path === undefined) return ["-m", `${MEMORY_MB}`];
+  const backend = `memory-backend-file,id=memory,size=${SEARCHED_MB}M,mem-path=${path},share=on`;
+  return ["-m", `${SEARCHED_MB}`, "-object", backend, "-machine", "memory-backend=memory"];
 }

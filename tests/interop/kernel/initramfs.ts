@@ -3,7 +3,7 @@
 /** What a Debian kernel has as modules, and the guest needs; what they need comes with them. */
 const MODULES = [
   ...["virtio_pci", "9pnet_virtio", "9p", "tun", "veth", "bridge", "wireguard"],
-  ...["crc32c_generic", "nf_conntrack_netlink", "nf_log_syslog"],
+  ...["crc32c_generic", "nf_conntrack_netlink", "nf_log_syslog", "overlay"],
 ];
 /** All of these besides: any rule may need one, and the guest can't load what is asked for later. */
 const RULES = /^nft_/;

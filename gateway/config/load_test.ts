@@ -86,7 +86,7 @@ Deno.test("gateway config: defaults", () => {
   const config = parse(SMALL);
   assert.deepEqual(config.panel, { host: "192.168.80.1", port: 8443 });
   assert.deepEqual(config.portal, { httpPort: 80, httpsPort: 443 });
-  assert.equal(config.tunnel.interface, "sekisho0");
+  assert.deepEqual(config.tunnel, { interface: "sekisho0", kernel: "never" });
   assert.equal(config.state, "/var/lib/sekisho");
   assert.deepEqual(config.internet.dns, []);
   assert.equal(config.reader, undefined);

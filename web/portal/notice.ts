@@ -92,9 +92,8 @@ export function shareNotice(
     return { lines: [m.mine(formatClock(holder.until, language)), ...others], button: m.giveBack };
   }
   const busy = holder === undefined ? [] : [
-    `${m.busy(holder.label, formatClock(holder.since, language))} ${
-      m.until(formatClock(holder.until, language))
-    }`,
+    m.busy(holder.label, formatClock(holder.since, language)),
+    m.until(formatClock(holder.until, language)),
   ];
   if (place === undefined) {
     return { lines: [...busy, ...(waiting === 0 ? [] : [m.waiting(waiting)])] };

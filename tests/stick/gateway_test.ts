@@ -239,9 +239,10 @@ class World implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // Given back in turn, also when one before it fails: a loop device outlives every process.
+    await using _lab = this.lab;
+    await using _port = this.port;
     await this.#gateway.stop(20_000);
-    await this.port[Symbol.asyncDispose]();
-    await this.lab[Symbol.asyncDispose]();
   }
 }
 

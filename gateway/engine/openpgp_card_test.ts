@@ -1,11 +1,10 @@
 /** An OpenPGP card whose profile lies in the gateway's folder, in the engine's hands. */
 import assert from "node:assert/strict";
-import { CardInProcess } from "../../tests/token/card_channel.ts";
+import { HeldInProcess } from "../../tests/token/held_card.ts";
 import { makeSample, type Sample } from "../../tests/token/sample.ts";
 import { ageRecipient } from "../../token/openpgp/age_card.ts";
 import { selectOpenPgp } from "../../token/openpgp/client.ts";
 import { PASSWORD } from "../../token/openpgp/constants.ts";
-import type { CardSession } from "../../token/pcsc/types.ts";
 import { formatBundle } from "../../token/profile/bundle.ts";
 import type { Profile } from "../../token/profile/profile.ts";
 import { sealProfile } from "../../token/profile/seal.ts";
@@ -17,21 +16,6 @@ import { unlock } from "./unlock.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const NOW = 1_850_000_000_000;
-
-/** A card in this process as an engine holds one. */
-class HeldInProcess extends CardInProcess implements CardSession {
-  readonly reader = "test";
-  readonly atr = new Uint8Array(0);
-  readonly events = 0;
-  readonly removed = new Promise<void>(() => {});
-  reset(): Promise<void> {
-    this.reinsert();
-    return Promise.resolve();
-  }
-  close(): Promise<void> {
-    return Promise.resolve();
-  }
-}
 
 interface Place extends AsyncDisposable {
   readonly card: HeldInProcess;

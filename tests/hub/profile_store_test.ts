@@ -5,7 +5,6 @@ import { lookAtCard } from "../../gateway/engine/card.ts";
 import { EngineSecrets } from "../../gateway/engine/secrets.ts";
 import { unlock } from "../../gateway/engine/unlock.ts";
 import { ProfileStore } from "../../hub/profiles/profile_store.ts";
-import type { CardSession } from "../../token/pcsc/types.ts";
 import { ageRecipient } from "../../token/openpgp/age_card.ts";
 import { selectOpenPgp } from "../../token/openpgp/client.ts";
 import { PASSWORD } from "../../token/openpgp/constants.ts";
@@ -15,25 +14,11 @@ import { sealProfile } from "../../token/profile/seal.ts";
 import { fetchProfile } from "../../token/profile/store_client.ts";
 import { STORE_BYTES, STORE_REQUEST_BYTES } from "../../token/profile/store_protocol.ts";
 import { cheapCard } from "../../token/softcard/test_card.ts";
-import { CardInProcess } from "../token/card_channel.ts";
+import { HeldInProcess } from "../token/held_card.ts";
 import { makeSample } from "../token/sample.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const NOW = 1_850_000_000_000;
-
-class Session extends CardInProcess implements CardSession {
-  readonly reader = "test";
-  readonly atr = new Uint8Array(0);
-  readonly events = 0;
-  readonly removed = new Promise<void>(() => {});
-  reset(): Promise<void> {
-    this.reinsert();
-    return Promise.resolve();
-  }
-  close(): Promise<void> {
-    return Promise.resolve();
-  }
-}
 
 async function open() {
   const dir = await Deno.makeTempDir();
@@ -47,7 +32,7 @@ async function open() {
   const hub = new ProfileStore({ listen, folder, key_file: keyFile }, (line) => said.push(line));
   const store = { hub: `127.0.0.1:${hub.port}`, keyFile };
 
-  const card = new Session(cheapCard({ serial: 4711 }));
+  const card = new HeldInProcess(cheapCard({ serial: 4711 }));
   const client = await selectOpenPgp(card);
   assert.ok(client);
   await client.verifyPin(utf8("12345678"), PASSWORD.administrator);

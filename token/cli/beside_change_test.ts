@@ -1,11 +1,10 @@
 /** Editing a profile that lies beside its card, with cards in this process. */
 import assert from "node:assert/strict";
-import { CardInProcess } from "../../tests/token/card_channel.ts";
+import { HeldInProcess } from "../../tests/token/held_card.ts";
 import { makeIssuer, makeSample } from "../../tests/token/sample.ts";
 import { ageRecipient } from "../openpgp/age_card.ts";
 import { selectOpenPgp } from "../openpgp/client.ts";
 import { PASSWORD } from "../openpgp/constants.ts";
-import type { CardSession } from "../pcsc/types.ts";
 import { formatBundle } from "../profile/bundle.ts";
 import type { Profile } from "../profile/profile.ts";
 import { cardRecipient } from "../profile/recipients.ts";
@@ -19,23 +18,9 @@ import { type Given, readOptions } from "./options.ts";
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const NOW = 1_850_000_000;
 
-class Session extends CardInProcess implements CardSession {
-  readonly reader = "test";
-  readonly atr = new Uint8Array(0);
-  readonly events = 0;
-  readonly removed = new Promise<void>(() => {});
-  reset(): Promise<void> {
-    this.reinsert();
-    return Promise.resolve();
-  }
-  close(): Promise<void> {
-    return Promise.resolve();
-  }
-}
-
 async function open(kind: "piv" | "openpgp") {
   const sample = await makeSample();
-  const session = new Session(kind === "piv" ? sample.card.state : cheapCard({ serial: 7 }));
+  const session = new HeldInProcess(kind === "piv" ? sample.card.state : cheapCard({ serial: 7 }));
   const folder = await Deno.makeTempDir();
   const { issuer, privateKey, presharedKey, sealedTo } = sample;
   let { cardId } = sample;
@@ -116,7 +101,7 @@ for (const kind of ["piv", "openpgp"] as const) {
       openBesideForChange(beside, { issuer, key: { pin: utf8("654321") }, now: NOW }),
       /wrong PIN; 2 tries left/,
     );
-    const other = new Session(cheapCard({ serial: 99, crypto: softwareCrypto }));
+    const other = new HeldInProcess(cheapCard({ serial: 99, crypto: softwareCrypto }));
     await assert.rejects(findBeside(other, place.path), /it is for another card; insert that one/);
     await Deno.writeTextFile(`${place.folder}/odd`, "{}");
     await assert.rejects(findBeside(session, `${place.folder}/odd`), /damaged, or no profile/);

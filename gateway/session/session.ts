@@ -15,21 +15,14 @@ import type {
   UnlockFailure,
 } from "./events.ts";
 import type { Grant } from "./grant.ts";
+import { Insertions } from "./insertions.ts";
 import * as limits from "./limits.ts";
 import { isUnseenLast, PinLine, type WaitingPin } from "./pin_line.ts";
+import { begun, counted, touched, waiting } from "./pin_stages.ts";
 import { type AfterEnd, type Asked, boundOf, expiryOf, phaseOf, type Stage } from "./stage.ts";
 
-/** A card in a reader, told apart from the same card put in again. */
-interface Insertion {
-  readonly reader: string;
-  readonly counter: number;
-  readonly token?: "stick";
-}
-
 export class SessionCore {
-  #readers: readonly ReaderState[] = [];
-  #readersKnown = false;
-  #insertion: Insertion | undefined;
+  readonly #insertions = new Insertions();
   #stage: Stage = { at: "idle" };
   /** Those behind the PIN that is tried; empty unless one is. */
   readonly #line = new PinLine();
@@ -92,13 +85,13 @@ export class SessionCore {
         this.#onPinWaits(event, now);
         break;
       case "engine-pin-begins":
-        this.#onPinBegins(now);
+        this.#stage = begun(this.#stage, now);
         break;
       case "engine-tries":
         this.#onTries(event.triesLeft, now);
         break;
       case "engine-touch":
-        this.#onTouch(event.wanted, now);
+        this.#stage = touched(this.#stage, event.wanted, now);
         break;
       case "engine-grant":
         this.#onGrant(event.grant, now);
@@ -143,21 +136,13 @@ export class SessionCore {
   }
 
   #onReaders(readers: readonly ReaderState[], now: number): void {
-    const before = this.#readers;
-    this.#readers = readers;
-    this.#readersKnown = true;
-    for (const { name } of readers.filter((one) => !before.some((old) => old.name === one.name))) {
-      this.#journal("info", "reader-added", { reader: name });
-    }
-    for (const { name } of before.filter((old) => !readers.some((one) => one.name === old.name))) {
-      this.#journal("warning", "reader-gone", { reader: name });
-    }
-    const insertion = this.#insertion;
-    if (insertion === undefined) return this.#look(now);
-    const reader = readers.find((one) => one.name === insertion.reader);
-    if (reader?.card === "present" && reader.counter === insertion.counter) return;
-    this.#insertion = undefined;
-    this.#journal("info", "card-removed", { reader: insertion.reader });
+    const hadToken = this.#insertions.current !== undefined;
+    const { added, gone, removed } = this.#insertions.report(readers);
+    for (const reader of added) this.#journal("info", "reader-added", { reader });
+    for (const reader of gone) this.#journal("warning", "reader-gone", { reader });
+    if (!hadToken) return this.#look(now);
+    if (removed === undefined) return;
+    this.#journal("info", "card-removed", { reader: removed.reader });
     if (this.#engineRuns()) return this.#end({ next: "again" }, now);
     if (this.#stage.at === "ending") {
       this.#stage = { ...this.#stage, then: { next: "again" } };
@@ -170,20 +155,17 @@ export class SessionCore {
   /** With no engine running: starts one for a card that waits. */
   #look(now: number): void {
     if (this.#stage.at !== "idle" || this.#stopped) return;
-    const reader = this.#insertion === undefined
-      ? this.#readers.find((one) => one.card === "present")
-      : this.#readers.find((one) => one.name === this.#insertion?.reader);
-    if (reader === undefined) return;
-    if (this.#insertion === undefined) {
-      const { name, counter, token } = reader;
-      this.#insertion = { reader: name, counter, ...(token === undefined ? {} : { token }) };
+    const taken = this.#insertions.take();
+    if (taken === undefined) return;
+    const { insertion: { reader }, isNew } = taken;
+    if (isNew) {
       this.#crashes = [];
-      this.#journal("info", "card-inserted", { reader: reader.name });
+      this.#journal("info", "card-inserted", { reader });
     }
     this.#run += 1;
     this.#target = undefined;
     this.#stage = { at: "starting", by: now + limits.CARD_REPORT_MS };
-    this.#out.push({ type: "start-engine", run: this.#current(), reader: reader.name });
+    this.#out.push({ type: "start-engine", run: this.#current(), reader });
   }
 
   #onReport(report: CardReport, now: number): void {
@@ -238,39 +220,21 @@ export class SessionCore {
     }
   }
 
-  #onPinWaits({ label, leftMs }: { label: string; leftMs: number }, now: number): void {
-    const stage = this.#stage;
-    if (stage.at !== "unlocking") return;
-    const { report, pin } = stage;
-    this.#stage = {
-      ...{ at: "suspended", report, pin, busy: label, until: this.#date + leftMs },
-      by: now + leftMs + limits.UNLOCK_MS,
-    };
-    this.#journal("info", "pin-waits", { holder: report.holder, terminal: label });
-  }
-
-  #onPinBegins(now: number): void {
-    const stage = this.#stage;
-    if (stage.at !== "suspended") return;
-    const { report, pin } = stage;
-    this.#stage = { at: "unlocking", report, pin, by: now + limits.UNLOCK_MS };
-  }
-
-  #onTouch(wanted: boolean, now: number): void {
-    if (this.#stage.at !== "unlocking") return;
-    const { touch: _before, ...stage } = this.#stage;
-    this.#stage = wanted
-      ? { ...stage, touch: true, by: Math.max(stage.by, now + limits.TOUCH_MS) }
-      : stage;
+  #onPinWaits(event: { label: string; leftMs: number }, now: number): void {
+    const stage = waiting(this.#stage, event, { now, date: this.#date });
+    if (stage.at !== "suspended" || stage === this.#stage) return;
+    this.#stage = stage;
+    const { holder } = stage.report;
+    this.#journal("info", "pin-waits", { holder, terminal: event.label });
   }
 
   #onTries(triesLeft: number, now: number): void {
-    const stage = this.#stage;
-    if (stage.at !== "asked" && stage.at !== "suspended") return;
-    if (triesLeft === stage.report.triesLeft) return;
-    const report = { ...stage.report, triesLeft };
-    if (triesLeft === 0) return this.#block(report.holder, now);
-    this.#stage = stage.at === "asked" ? { ...stage, report, wrong: false } : { ...stage, report };
+    const stage = counted(this.#stage, triesLeft);
+    if (stage === this.#stage) return;
+    if (triesLeft > 0) this.#stage = stage;
+    else if (stage.at === "asked" || stage.at === "suspended") {
+      this.#block(stage.report.holder, now);
+    }
   }
 
   #onGivenUp(from: string): void {
@@ -473,7 +437,7 @@ export class SessionCore {
 
   #afterEnd(then: AfterEnd, now: number): void {
     this.#target = undefined;
-    if (then.next === "again" || this.#insertion === undefined) {
+    if (then.next === "again" || this.#insertions.current === undefined) {
       this.#stage = { at: "idle" };
       return this.#look(now);
     }
@@ -500,20 +464,11 @@ export class SessionCore {
   }
 
   #announce(): void {
-    const shown = phaseOf(this.#stage, {
-      readers: this.#readersKnown ? this.#readers : [],
-      inserted: this.#insertion !== undefined,
-    });
-    const token = this.#insertion === undefined ? waitedFor(this.#readers) : this.#insertion.token;
+    const { readers, current, token } = this.#insertions;
+    const shown = phaseOf(this.#stage, { readers, inserted: current !== undefined });
     const phase = token === undefined ? shown : { ...shown, token };
     if (JSON.stringify(phase) === JSON.stringify(this.#shown)) return;
     this.#shown = phase;
     this.#out.push({ type: "phase", phase });
   }
-}
-
-/** What an empty box waits for; undefined: cards. */
-function waitedFor(readers: readonly ReaderState[]): "stick" | "either" | undefined {
-  if (!readers.some(({ token }) => token === "stick")) return undefined;
-  return readers.every(({ token }) => token === "stick") ? "stick" : "either";
 }

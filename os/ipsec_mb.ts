@@ -41,37 +41,76 @@ import { SecretMemory } from "./secret_memory.ts";
 const KEY_BYTES = 32;
 const TAG_LENGTH = 16;
 const NONCE_BYTES = 12;
+const NONCE_PLACE = 16;
 const TWO_32 = 2 ** 32;
+
+/** What all ciphers of a thread share: one job is done before the next one begins. */
+interface Parts {
+  readonly library: Library;
+  readonly manager: Deno.PointerObject;
+  readonly ring: Ring;
+  /** Locked, of which the next two are parts. */
+  readonly memory: SecretMemory;
+  readonly nonce: Uint32Array<ArrayBuffer>;
+  /** As computed from what is opened. */
+  readonly tag: { readonly address: bigint; readonly bytes: Uint8Array<ArrayBuffer> };
+}
 
 /** One thread's handle on the library. */
 export class IpsecMb {
-  readonly #library: Library;
+  readonly #parts: Parts;
 
-  private constructor(library: Library) {
-    this.#library = library;
+  private constructor(parts: Parts) {
+    this.#parts = parts;
   }
 
-  /** Undefined if this machine hasn't got the library, or a processor that it would be faster on. */
+  /** Undefined if this machine hasn't got a library that we know, or a processor that it is fast on. */
   static open(): IpsecMb | undefined {
     const library = openLibrary();
     if (library === undefined) return undefined;
-    const manager = openManager(library.symbols);
-    if (manager === undefined) {
-      library.close();
-      return undefined;
+    const { symbols } = library;
+    const manager = openManager(symbols);
+    if (manager !== undefined) {
+      const memory = SecretMemory.allocate(KEY_BYTES + NONCE_PLACE + TAG_LENGTH);
+      const key = memory.take(KEY_BYTES);
+      const nonce = memory.take(NONCE_PLACE);
+      const tag = memory.take(TAG_LENGTH);
+      const ring = learnRing(symbols, manager, (job) => {
+        setAddress(job, KEY, key.address);
+        setAddress(job, KEY_LENGTH, BigInt(KEY_BYTES));
+        setAddress(job, SOURCE, tag.address);
+        setAddress(job, DESTINATION, tag.address);
+        setAddress(job, IV, nonce.address);
+        setAddress(job, IV_LENGTH, BigInt(NONCE_BYTES));
+        setAddress(job, TAG, tag.address);
+        setAddress(job, TAG_BYTES, BigInt(TAG_LENGTH));
+        setAddress(job, ADDITIONAL, tag.address);
+        job[DIRECTION] = ENCRYPT;
+        job[CHAIN_ORDER] = CIPHER_THEN_HASH;
+        job[CIPHER_MODE] = CIPHER_CHACHA20_POLY1305;
+        job[HASH_ALGORITHM] = AUTH_CHACHA20_POLY1305;
+      });
+      if (ring !== undefined) {
+        return new IpsecMb({ library, manager, ring, memory, nonce: wordsOf(nonce.bytes), tag });
+      }
+      memory.free();
+      symbols.free_mb_mgr(manager);
     }
-    library.symbols.free_mb_mgr(manager);
-    return new IpsecMb(library);
+    library.close();
+    return undefined;
   }
 
   /** Encryption and decryption in place in `arena`, which must not be moved before `close`. */
   packetCipher(arena: Uint8Array<ArrayBuffer>): IpsecMbCipher {
-    return new IpsecMbCipher(this.#library.symbols, arena);
+    return new IpsecMbCipher(this.#parts, arena);
   }
 
   /** All its ciphers must be closed before. */
   close(): void {
-    this.#library.close();
+    const { library, manager, memory } = this.#parts;
+    memory.free();
+    library.symbols.free_mb_mgr(manager);
+    library.close();
   }
 }
 
@@ -81,68 +120,46 @@ export class IpsecMb {
  */
 export class IpsecMbCipher {
   readonly #symbols: Symbols;
-  readonly #arena: Uint8Array<ArrayBuffer>;
-  readonly #baseLow: number;
-  readonly #baseHigh: number;
   readonly #manager: Deno.PointerObject;
   readonly #ring: Ring;
   readonly #jobs: Uint32Array<ArrayBuffer>;
-  /** The word at which the next job of the ring begins. */
-  #next: number;
-  /** Locked: two keys, then the nonce, then the tag that was computed. */
-  readonly #memory: SecretMemory;
-  readonly #sealingBytes: Uint8Array<ArrayBuffer>;
-  readonly #openingBytes: Uint8Array<ArrayBuffer>;
-  /** The low half of their addresses; the high half is one, since they lie in one page. */
-  readonly #sealingLow: number;
-  readonly #openingLow: number;
   readonly #nonce: Uint32Array<ArrayBuffer>;
   readonly #tag: Uint8Array<ArrayBuffer>;
   readonly #tagLow: number;
   readonly #tagHigh: number;
+  readonly #arena: Uint8Array<ArrayBuffer>;
+  readonly #baseLow: number;
+  readonly #baseHigh: number;
+  readonly #keys = SecretMemory.allocate(2 * KEY_BYTES);
+  readonly #sealingBytes: Uint8Array<ArrayBuffer>;
+  readonly #openingBytes: Uint8Array<ArrayBuffer>;
+  readonly #sealingLow: number;
+  readonly #openingLow: number;
+  /** Of both keys: they lie in one page. */
+  readonly #keysHigh: number;
   #sealingKey: Uint8Array | undefined;
   #openingKey: Uint8Array | undefined;
 
-  constructor(symbols: Symbols, arena: Uint8Array<ArrayBuffer>) {
-    this.#symbols = symbols;
+  constructor(parts: Parts, arena: Uint8Array<ArrayBuffer>) {
+    this.#symbols = parts.library.symbols;
+    this.#manager = parts.manager;
+    this.#ring = parts.ring;
+    this.#jobs = parts.ring.words;
+    this.#nonce = parts.nonce;
+    this.#tag = parts.tag.bytes;
+    this.#tagLow = low(parts.tag.address);
+    this.#tagHigh = high(parts.tag.address);
     this.#arena = arena;
     const base = Deno.UnsafePointer.value(Deno.UnsafePointer.of(arena));
-    this.#baseLow = Number(base % BigInt(TWO_32));
-    this.#baseHigh = Number(base / BigInt(TWO_32));
-    const manager = openManager(symbols);
-    // `IpsecMb.open` had one a moment ago, of the same library on the same processor.
-    if (manager === undefined) throw new Error("Cannot encrypt packets: no memory for a manager");
-    this.#manager = manager;
-    this.#memory = SecretMemory.allocate(2 * KEY_BYTES + 16 + TAG_LENGTH);
-    const sealing = this.#memory.take(KEY_BYTES);
-    const opening = this.#memory.take(KEY_BYTES);
-    const nonce = this.#memory.take(16);
-    const tag = this.#memory.take(TAG_LENGTH);
+    this.#baseLow = low(base);
+    this.#baseHigh = high(base);
+    const sealing = this.#keys.take(KEY_BYTES);
+    const opening = this.#keys.take(KEY_BYTES);
     this.#sealingBytes = sealing.bytes;
     this.#openingBytes = opening.bytes;
-    this.#sealingLow = Number(sealing.address % BigInt(TWO_32));
-    this.#openingLow = Number(opening.address % BigInt(TWO_32));
-    this.#nonce = wordsOf(nonce.bytes);
-    this.#tag = tag.bytes;
-    this.#tagLow = Number(tag.address % BigInt(TWO_32));
-    this.#tagHigh = Number(tag.address / BigInt(TWO_32));
-    this.#ring = learnRing(symbols, manager, (job) => {
-      setAddress(job, KEY, sealing.address);
-      setAddress(job, KEY_LENGTH, BigInt(KEY_BYTES));
-      setAddress(job, SOURCE, base);
-      setAddress(job, DESTINATION, base);
-      setAddress(job, IV, nonce.address);
-      setAddress(job, IV_LENGTH, BigInt(NONCE_BYTES));
-      setAddress(job, TAG, tag.address);
-      setAddress(job, TAG_BYTES, BigInt(TAG_LENGTH));
-      setAddress(job, ADDITIONAL, tag.address);
-      job[DIRECTION] = ENCRYPT;
-      job[CHAIN_ORDER] = CIPHER_THEN_HASH;
-      job[CIPHER_MODE] = CIPHER_CHACHA20_POLY1305;
-      job[HASH_ALGORITHM] = AUTH_CHACHA20_POLY1305;
-    });
-    this.#jobs = this.#ring.words;
-    this.#next = this.#ring.next;
+    this.#sealingLow = low(sealing.address);
+    this.#openingLow = low(opening.address);
+    this.#keysHigh = high(sealing.address);
   }
 
   /** Encrypts `length` bytes at `offset`, the tag behind them. */
@@ -153,7 +170,7 @@ export class IpsecMbCipher {
       this.#sealingKey = key;
     }
     const jobs = this.#jobs;
-    const job = this.#next;
+    const job = this.#ring.next;
     const tagLow = this.#baseLow + offset + length;
     jobs[job + KEY] = this.#sealingLow;
     jobs[job + TAG] = tagLow;
@@ -171,7 +188,7 @@ export class IpsecMbCipher {
       this.#openingKey = key;
     }
     const jobs = this.#jobs;
-    const job = this.#next;
+    const job = this.#ring.next;
     jobs[job + KEY] = this.#openingLow;
     jobs[job + TAG] = this.#tagLow;
     jobs[job + TAG + 1] = this.#tagHigh;
@@ -199,18 +216,18 @@ export class IpsecMbCipher {
 
   close(): void {
     this.forget();
-    this.#memory.free();
-    this.#symbols.free_mb_mgr(this.#manager);
+    this.#keys.free();
   }
 
   #run(job: number, counter: number, offset: number, length: number): void {
     const jobs = this.#jobs;
-    const low = this.#baseLow + offset;
-    const high = low < TWO_32 ? this.#baseHigh : this.#baseHigh + 1;
-    jobs[job + SOURCE] = low;
-    jobs[job + SOURCE + 1] = high;
-    jobs[job + DESTINATION] = low;
-    jobs[job + DESTINATION + 1] = high;
+    const placeLow = this.#baseLow + offset;
+    const placeHigh = placeLow < TWO_32 ? this.#baseHigh : this.#baseHigh + 1;
+    jobs[job + KEY + 1] = this.#keysHigh;
+    jobs[job + SOURCE] = placeLow;
+    jobs[job + SOURCE + 1] = placeHigh;
+    jobs[job + DESTINATION] = placeLow;
+    jobs[job + DESTINATION + 1] = placeHigh;
     jobs[job + CIPHER_LENGTH] = length;
     jobs[job + HASH_LENGTH] = length;
     // The nonce is 4 zero bytes, then the counter (whitepaper 5.4.6).
@@ -220,8 +237,9 @@ export class IpsecMbCipher {
     if (jobs[job + STATUS] !== COMPLETED) {
       throw new Error("Cannot run cipher: the library left the job undone");
     }
-    const next = job + this.#ring.stride;
-    this.#next = next === this.#ring.end ? 0 : next;
+    const ring = this.#ring;
+    const next = job + ring.stride;
+    ring.next = next === ring.end ? 0 : next;
   }
 
   /** The library reads and writes where it is told: outside the arena that would be anybody's memory. */
@@ -234,4 +252,12 @@ export class IpsecMbCipher {
 
 function wordsOf(bytes: Uint8Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
   return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+}
+
+function low(address: bigint): number {
+  return Number(address % BigInt(TWO_32));
+}
+
+function high(address: bigint): number {
+  return Number(address / BigInt(TWO_32));
 }

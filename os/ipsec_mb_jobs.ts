@@ -68,20 +68,23 @@ const TWO_32 = 2 ** 32;
 /** No ring is longer; a library that goes on is not the one we know. */
 const MOST_JOBS = 4096;
 
-/** The jobs of a manager, by words of 4 bytes: the one to begin with, one's length, that of all. */
+/** The jobs of a manager, by words of 4 bytes: where the next one begins, one's length, that of all. */
 export interface Ring {
   readonly words: Uint32Array<ArrayBuffer>;
-  readonly next: number;
+  next: number;
   readonly stride: number;
   readonly end: number;
 }
 
-/** Goes round once with empty packets, from wherever the manager stands, and prepares every job. */
+/**
+ * Goes round once with empty packets, from wherever the manager stands, and prepares every job.
+ * Undefined if this library keeps its jobs in another way.
+ */
 export function learnRing(
   symbols: Symbols,
   manager: Deno.PointerObject,
   prepare: (job: Uint32Array<ArrayBuffer>) => void,
-): Ring {
+): Ring | undefined {
   const jobs: bigint[] = [];
   let pointer = symbols.get_next_job_sse(manager);
   while (pointer !== null && jobs.length < MOST_JOBS) {
@@ -101,9 +104,7 @@ export function learnRing(
   const begin = Number(first - start);
   const inTurn = jobs.every((job, turn) => job === start + BigInt((begin + stride * turn) % bytes));
   const base = Deno.UnsafePointer.create(start);
-  if (base === null || stride < WORDS_READ_AND_WRITTEN * 4 || !inTurn) {
-    throw new Error("Cannot encrypt packets: this libIPSec_MB keeps its jobs in another way");
-  }
+  if (base === null || stride < WORDS_READ_AND_WRITTEN * 4 || !inTurn) return undefined;
   return { words: wordsAt(base, bytes), next: begin / 4, stride: stride / 4, end: bytes / 4 };
 }
 

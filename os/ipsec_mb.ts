@@ -1,6 +1,6 @@
 /**
  * ChaCha20-Poly1305 of packets by Intel's multi-buffer cryptography for IPsec, which with AVX-512
- * takes a third of the time that OpenSSL takes, calls included.
+ * takes less than half of the time that OpenSSL takes, calls included.
  *
  * One `IpsecMb` belongs to one thread.
  */

@@ -81,7 +81,7 @@ async function stay(ifname: string): Promise<number> {
   if (Deno.env.get(BACKGROUND) !== undefined) console.log(READY);
   const reason = await tunnel.closed;
   watcher.close();
-  await server.close();
+  server.close();
   return exitCode(reason, level !== "silent");
 }
 

@@ -4,6 +4,7 @@ import { selfCommand } from "../../os/self_command.ts";
 import { type KeyPair, newKeys, twoMachines, until } from "../../tests/interop/wireguard.ts";
 import type { Lab } from "../../tests/lab/lab.ts";
 import type { Machine, Running } from "../../tests/lab/machine.ts";
+import { untilConfigurable } from "../../tests/lab/userspace_device.ts";
 
 export type Make = "ours" | "peer";
 
@@ -41,9 +42,7 @@ export class End {
       // The stock one greets us with a banner.
       stderr: make === "ours" ? "inherit" : "null",
     });
-    await until(`wg0 of ${make}`, async () => {
-      return (await machine.run(["wg", "show", "wg0"])).code === 0;
-    });
+    await untilConfigurable({ machine, ifname: "wg0", process });
     const keys = await newKeys(machine);
     await machine.run(
       ["bash", "-euc", `wg set wg0 listen-port ${PORT} private-key <(cat)`],

@@ -2,6 +2,7 @@
 import { Lab } from "../lab/lab.ts";
 import type { Machine, Running } from "../lab/machine.ts";
 import { sleep } from "../lab/machine.ts";
+import { untilConfigurable } from "../lab/userspace_device.ts";
 import { lines } from "../story/lines.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
@@ -214,9 +215,8 @@ async function person(
 /** Stock wireguard-go and wg; everything of the private network goes into the tunnel. */
 async function dial(lab: Lab, person: Person, hubKey: string, psk?: string): Promise<void> {
   const { machine, name, address, address6, endpoint } = person;
-  await machine.spawn(["wireguard-go", "--foreground", "wg0"]);
-  const up = () => machine.run(["wg", "show", "wg0"]).then(({ code }) => code === 0 || undefined);
-  if (!await eventually(up)) throw new Error(`wireguard-go of ${name} did not start`);
+  const process = await machine.spawn(["wireguard-go", "--foreground", "wg0"]);
+  await untilConfigurable({ machine, ifname: "wg0", process });
   await machine.sh(`
     wg set wg0 private-key ${lab.dir}/${name}.key peer ${hubKey} endpoint ${endpoint} \
       ${psk === undefined ? "" : `preshared-key ${psk}`} \

@@ -1,8 +1,8 @@
 /** What the kernel refuses, by strace's fault injection: the tunnel falls back, goes on, says it once. */
 import assert from "node:assert/strict";
 import type { DeviceStatus } from "../../tunnel/api.ts";
+import { faultTest, injecting } from "../lab/fault_injection.ts";
 import { Lab } from "../lab/lab.ts";
-import { labTest } from "../lab/needs.ts";
 import { withPeer } from "./api_process.ts";
 import { fetchedSum } from "./wireguard.ts";
 
@@ -74,10 +74,6 @@ const cases: readonly Case[] = [
   },
 ];
 
-const faultTest = await canInject()
-  ? labTest
-  : (name: string) => Deno.test.ignore(`${name} (skipped: needs strace)`, () => {});
-
 for (const { name, fault, hits = /INJECTED/, notices, counts } of cases) {
   faultTest(`${name}: the tunnel goes on`, async () => {
     await using lab = await Lab.open();
@@ -102,25 +98,4 @@ for (const { name, fault, hits = /INJECTED/, notices, counts } of cases) {
     const status = await end.ask<DeviceStatus>("status");
     if (counts !== undefined) assert.ok(counts(status), JSON.stringify(status));
   });
-}
-
-function injecting(fault: string, record: string): string[] {
-  const [call = ""] = fault.split(":");
-  return [
-    ...["strace", "-f", "--seccomp-bpf", "-qq", "-o", record],
-    ...["-e", `trace=${call}`, "-e", `inject=${fault}`],
-  ];
-}
-
-async function canInject(): Promise<boolean> {
-  try {
-    const { success } = await new Deno.Command("strace", {
-      args: [...injecting("getppid:error=EPERM", "/dev/null").slice(1), "true"],
-      stdout: "null",
-      stderr: "null",
-    }).output();
-    return success;
-  } catch {
-    return false;
-  }
 }

@@ -4,6 +4,7 @@ import { fetchedPeer } from "../../bench/lib/peer.ts";
 import type { Lab } from "../lab/lab.ts";
 import type { Machine, Running } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
+import { untilConfigurable } from "../lab/userspace_device.ts";
 import { noKernelWireguard } from "./kernel/probe.ts";
 
 /**
@@ -105,10 +106,13 @@ export class WireguardEnd {
         ...(implementation === "ours-refusing" ? { LOG_LEVEL: "verbose" } : {}),
       },
     });
-    await until(
-      `wg0 of ${implementation}`,
-      async () => (await machine.run(["wg", "show", "wg0"])).code === 0,
-    );
+    if (implementation === "kernel") {
+      await until("wg0 of the kernel", async () => {
+        return (await machine.run(["wg", "show", "wg0"])).code === 0;
+      });
+    } else {
+      await untilConfigurable({ machine, ifname: "wg0", process });
+    }
     await machine.run(
       ["bash", "-c", `wg set wg0 listen-port ${port} private-key <(cat)`],
       { input: keys.privateKey },

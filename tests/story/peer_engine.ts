@@ -1,12 +1,11 @@
 /** The engine's place in a gateway taken by wireguard-go, set up by hand: for comparing. */
-import { sleep } from "../lab/machine.ts";
+import { untilConfigurable } from "../lab/userspace_device.ts";
 import type { Box } from "./box.ts";
 import type { Card } from "./card.ts";
 import type { Hub } from "./hub.ts";
 import { HUB, OFFICE } from "./plan.ts";
 
 const IFNAME = "wg-peer";
-const START_LIMIT_MS = 10_000;
 
 /** Runs in the box's namespaces until disposed of. The gateway must be stopped. */
 export async function startBareWireguardGo(
@@ -21,10 +20,7 @@ export async function startBareWireguardGo(
     env: { LOG_LEVEL: "error" },
     stderr: "inherit",
   });
-  for (let waited = 0; (await machine.run(["wg", "show", IFNAME])).code !== 0; waited += 20) {
-    if (waited > START_LIMIT_MS) throw new Error("Cannot start wireguard-go in the gateway");
-    await sleep(20);
-  }
+  await untilConfigurable({ machine, ifname: IFNAME, process: running });
   const file = `${dir}/bare.conf`;
   await Deno.writeTextFile(
     file,

@@ -1,12 +1,11 @@
 /** The hub's place taken by stock programs: wireguard-go, wg and the kernel's own forwarding. */
-import { sleep } from "../lab/machine.ts";
+import { untilConfigurable } from "../lab/userspace_device.ts";
 import type { Hub, HubClient } from "./hub.ts";
 import type { WireGuardKeys } from "./keys.ts";
 import type { StoryNetwork } from "./network.ts";
 import { HUB } from "./plan.ts";
 
 const IFNAME = "wg0";
-const START_LIMIT_MS = 20_000;
 
 export async function startStockHub(
   network: StoryNetwork,
@@ -17,13 +16,7 @@ export async function startStockHub(
     env: { WG_PROCESS_FOREGROUND: "1", LOG_LEVEL: "error" },
     stderr: "inherit",
   });
-  for (let waited = 0;; waited += 20) {
-    if ((await hub.run(["wg", "show", IFNAME])).code === 0) break;
-    if (waited > START_LIMIT_MS) {
-      throw new Error("Cannot start wireguard-go: no interface comes up");
-    }
-    await sleep(20);
-  }
+  await untilConfigurable({ machine: hub, ifname: IFNAME, process: running });
   const file = `${lab.dir}/stock-hub.conf`;
   await Deno.writeTextFile(file, configuration(options), { mode: 0o600 });
   await hub.sh(`

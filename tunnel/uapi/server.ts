@@ -45,8 +45,7 @@ export class UapiServer implements ShownSecrets {
     this.#tunnel = tunnel;
     this.path = parts.path;
     this.#writable = parts.writable;
-    this.#listener = Deno.listen({ transport: "unix", path: parts.path });
-    Deno.chmodSync(parts.path, 0o600);
+    this.#listener = listenAt(parts.path);
     void this.#accept();
   }
 
@@ -59,7 +58,7 @@ export class UapiServer implements ShownSecrets {
         `Cannot open ${path}: another process serves it; end that one, or take another name`,
       );
     }
-    await removeSocket(path);
+    removeSocket(path);
     return new UapiServer(tunnel, { path, writable: options.writable ?? true });
   }
 
@@ -72,9 +71,9 @@ export class UapiServer implements ShownSecrets {
   }
 
   /** Ends the socket; call it after the tunnel is closed, since the keys that `set` brought are wiped. */
-  async close(): Promise<void> {
+  close(): void {
     this.#listener.close();
-    await removeSocket(this.path);
+    removeSocket(this.path);
     this.#store.close();
   }
 
@@ -180,6 +179,19 @@ export function socketPath(ifname: string): string {
   return `${SOCKET_FOLDER}/${ifname}.sock`;
 }
 
+/**
+ * Listens before the socket has its name: `wg` deletes one that refuses it, as any socket does between
+ * its bind and its listen.
+ */
+function listenAt(path: string): Deno.UnixListener {
+  const unnamed = `${path}.new`;
+  removeSocket(unnamed);
+  const listener = Deno.listen({ transport: "unix", path: unnamed });
+  Deno.chmodSync(unnamed, 0o600);
+  Deno.renameSync(unnamed, path);
+  return listener;
+}
+
 /** Whether somebody serves this socket. */
 export async function isAnswered(path: string): Promise<boolean> {
   try {
@@ -259,9 +271,9 @@ async function writeAll(connection: Deno.UnixConn, bytes: Uint8Array): Promise<v
   }
 }
 
-async function removeSocket(path: string): Promise<void> {
+function removeSocket(path: string): void {
   try {
-    await Deno.remove(path);
+    Deno.removeSync(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }

@@ -1,0 +1,21 @@
+/** The configuration socket beside a `wg` that doesn't wait for it. */
+import assert from "node:assert/strict";
+import { faultTest, injecting } from "../lab/fault_injection.ts";
+import { Lab } from "../lab/lab.ts";
+import { OURS, until } from "./wireguard.ts";
+
+faultTest("a `wg` that asks before the socket listens doesn't end it", async () => {
+  await using lab = await Lab.open();
+  const machine = await lab.machine("a");
+  const record = `${lab.dir}/listen.txt`;
+  const slow = injecting("listen:delay_enter=1000000", record);
+  await machine.spawn([...slow, ...OURS, "wg0", "--foreground"], { stderr: "inherit" });
+  let refused = 0;
+  await until("wg0", async () => {
+    const { code } = await machine.run(["wg", "show", "wg0"]);
+    if (code !== 0) refused++;
+    return code === 0;
+  });
+  assert.match(await Deno.readTextFile(record), /listen\(.*DELAYED/);
+  assert.ok(refused > 0, "it never asked too early");
+});

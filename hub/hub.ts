@@ -5,7 +5,7 @@
 import { openNftables } from "../os/libnftables.ts";
 import type { Nftables } from "../os/libnftables.ts";
 import { SecretMemory } from "../os/secret_memory.ts";
-import type { CloseReason, Tunnel } from "../tunnel/api.ts";
+import type { CloseReason, DeviceStatus, PublicKey, Tunnel } from "../tunnel/api.ts";
 import { startTunnel } from "../tunnel/tunnel.ts";
 import { ClientKeys } from "./client_keys.ts";
 import { changeRoutes, clientAddresses, setUpInterface } from "./forwarding.ts";
@@ -14,6 +14,7 @@ import type { HubStatus } from "./hub_status.ts";
 import { readKeyFile } from "./key_file.ts";
 import { peerChanges } from "./peers.ts";
 import { noRuleset, ruleset, TABLE } from "./ruleset.ts";
+import { Whereabouts } from "./whereabouts.ts";
 
 /** What `TunnelOptions.keyMemory` asks for each peer. */
 const KEY_MEMORY_PER_CLIENT = 4 * 64 + 128;
@@ -26,19 +27,27 @@ export class Hub {
   readonly #tunnel: Tunnel;
   readonly #nftables: Nftables;
   readonly #memory: SecretMemory;
+  readonly #whereabouts: Whereabouts;
   readonly #startedAt = Date.now();
   #config: HubConfig;
   #keys: ClientKeys;
 
   private constructor(
     config: HubConfig,
-    parts: { tunnel: Tunnel; nftables: Nftables; memory: SecretMemory; keys: ClientKeys },
+    parts: {
+      tunnel: Tunnel;
+      nftables: Nftables;
+      memory: SecretMemory;
+      keys: ClientKeys;
+      whereabouts: Whereabouts;
+    },
   ) {
     this.#config = config;
     this.#tunnel = parts.tunnel;
     this.#nftables = parts.nftables;
     this.#memory = parts.memory;
     this.#keys = parts.keys;
+    this.#whereabouts = parts.whereabouts;
     this.closed = parts.tunnel.closed;
   }
 
@@ -53,7 +62,9 @@ export class Hub {
     const keys = undo.use(new ClientKeys(config.client));
 
     const nftables = undo.use(openNftables());
-    nftables.run(ruleset(config));
+    const whereabouts = new Whereabouts((plan) => nftables.run(plan));
+    whereabouts.reset(config.client, new Set());
+    nftables.run(ruleset(config, { whereUnknown: whereabouts.unknown }));
     undo.defer(() => void nftables.run(noRuleset()));
     const tunnel = await startTunnel({
       ifname: config.interface,
@@ -62,6 +73,9 @@ export class Hub {
       identity: { kind: "local", privateKey: { address: privateKey.address, length: 32 } },
       peers: peerChanges({ from: [], to: config.client }, (client) => keys.of(client)),
       keyMemory: { address: sessionKeys.address, length: sessionKeys.bytes.length },
+      onEvent: (event) => {
+        if (event.kind === "endpoint-changed") whereabouts.heard(event.peer);
+      },
     });
     try {
       await setUpInterface(config);
@@ -70,7 +84,7 @@ export class Hub {
       throw error;
     }
     undo.move();
-    return new Hub(config, { tunnel, nftables, memory, keys });
+    return new Hub(config, { tunnel, nftables, memory, keys, whereabouts });
   }
 
   /**
@@ -84,22 +98,27 @@ export class Hub {
       throw new Error(`Cannot reload: ${fixed} has changed; restart the hub to use it`);
     }
     const keys = new ClientKeys(next.client);
+    const known = endpointsKnown(await this.#tunnel.get());
+    const enforce = (config: HubConfig) =>
+      this.#nftables.run(ruleset(config, { whereUnknown: this.#whereabouts.unknown }));
     try {
+      this.#whereabouts.reset(next.client, known);
       // While peers change hands, only those pass whom both configurations give the same.
-      this.#nftables.run(ruleset({ ...next, client: unchanged(before.client, next.client) }));
+      enforce({ ...next, client: unchanged(before.client, next.client) });
       await this.#tunnel.set({
         peers: peerChanges({ from: before.client, to: next.client }, (client) => keys.of(client)),
         ...(next.listen_port === before.listen_port ? {} : { listenPort: next.listen_port }),
       });
     } catch (error) {
       keys[Symbol.dispose]();
-      this.#nftables.run(ruleset(before));
+      this.#whereabouts.reset(before.client, known);
+      enforce(before);
       throw error;
     }
     this.#keys[Symbol.dispose]();
     this.#keys = keys;
     this.#config = next;
-    this.#nftables.run(ruleset(next));
+    enforce(next);
     const routes = { from: clientAddresses(before), to: clientAddresses(next) };
     await changeRoutes(next.interface, routes);
   }
@@ -119,6 +138,7 @@ export class Hub {
           publicKey: client.public_key,
           addresses: client.addresses,
           networks: client.networks,
+          inbound: client.inbound,
           endpoint: peer?.endpoint,
           connected: peer?.sessionAlive ?? false,
           lastHandshake: peer?.lastHandshake ?? 0,
@@ -147,13 +167,20 @@ export class Hub {
       }
       return 0;
     };
-    return { inward: count("inward"), outward: count("outward"), dropped: count("dropped") };
+    const names = ["inward", "outward", "begun", "unreachable", "dropped"] as const;
+    return Object.fromEntries(names.map((name) => [name, count(name)])) as HubStatus["packets"];
   }
 }
 
+function endpointsKnown({ peers }: DeviceStatus): Set<PublicKey> {
+  return new Set(
+    peers.filter(({ endpoint }) => endpoint !== undefined).map(({ publicKey }) => publicKey),
+  );
+}
+
 function unchanged(before: readonly ClientConfig[], next: readonly ClientConfig[]): ClientConfig[] {
-  const meaning = ({ public_key, addresses, networks }: ClientConfig) =>
-    JSON.stringify([public_key, addresses, networks]);
+  const meaning = ({ public_key, addresses, networks, inbound }: ClientConfig) =>
+    JSON.stringify([public_key, addresses, networks, inbound]);
   const known = new Set(before.map(meaning));
   return next.filter((client) => known.has(meaning(client)));
 }

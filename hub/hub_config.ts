@@ -1,6 +1,13 @@
 /** What a hub is told in its configuration file. No I/O. */
 import * as v from "valibot";
-import { contains, type IpNetwork, parseAddress, parseNetwork } from "../os/ip_network.ts";
+import {
+  contains,
+  hasNoHostBits,
+  type IpNetwork,
+  parseAddress,
+  parseNetwork,
+} from "../os/ip_network.ts";
+import { INBOUND_RULE, MOST_INBOUND_RULES, parseInboundRule } from "../token/profile/inbound.ts";
 import { parseIssuerKey } from "../token/profile/jws.ts";
 import type { IssuerKey } from "../token/profile/types.ts";
 import { parsePublicKey } from "../tunnel/api.ts";
@@ -45,6 +52,15 @@ const Client = v.strictObject({
   addresses: atLeastOne(Network, "a list of at least one address"),
   /** What it may reach. */
   networks: v.array(Network),
+  /** What the inside may begin towards it, such as "tcp/8080@10.20.0.0/16"; by default nothing. */
+  inbound: v.optional(
+    v.pipe(
+      v.array(checked((value) => parseInboundRule(value) !== undefined, INBOUND_RULE)),
+      v.maxLength(MOST_INBOUND_RULES),
+      v.description(`a list of at most ${MOST_INBOUND_RULES} rules`),
+    ),
+    [],
+  ),
   /** Where it is before it first spoke. */
   endpoint: v.optional(Endpoint),
   /** The card that its key is on, as `token issue --peer-out` writes it: what a revocation names. */
@@ -208,11 +224,4 @@ function isPublicKey(text: string): boolean {
   } catch {
     return false;
   }
-}
-
-function hasNoHostBits({ bytes, prefix }: IpNetwork): boolean {
-  return bytes.every((byte, i) => {
-    const free = Math.min(8, Math.max(0, 8 * (i + 1) - prefix));
-    return (byte & ((1 << free) - 1)) === 0;
-  });
 }

@@ -9,7 +9,15 @@ export interface HubStatus {
   readonly startedAt: number;
   readonly clients: readonly ClientStatus[];
   /** Packets that the ruleset let pass and didn't, since it was last replaced. */
-  readonly packets: { readonly inward: number; readonly outward: number; readonly dropped: number };
+  readonly packets: {
+    readonly inward: number;
+    readonly outward: number;
+    /** Of connections that the inside began. */
+    readonly begun: number;
+    /** Begun towards a client of whom nobody knows where it is: told so. */
+    readonly unreachable: number;
+    readonly dropped: number;
+  };
   /** Packets that the tunnel dropped, by reason. */
   readonly drops: DropCounters;
   /** Clients of the file whose profile its issuer took back: they are no peers. */
@@ -28,6 +36,8 @@ export interface ClientStatus {
   readonly publicKey: PublicKey;
   readonly addresses: readonly string[];
   readonly networks: readonly string[];
+  /** What the inside may begin towards it. */
+  readonly inbound: readonly string[];
   /** Where it last spoke from. */
   readonly endpoint: string | undefined;
   /** Whether it has a session now. */

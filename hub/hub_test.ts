@@ -5,6 +5,7 @@ import { type HubConfig, HubConfigSchema } from "./hub_config.ts";
 import { readKeyFile } from "./key_file.ts";
 import { peerChanges } from "./peers.ts";
 import { ruleset } from "./ruleset.ts";
+import { Whereabouts } from "./whereabouts.ts";
 
 const ALICE = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 const BOB = "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
@@ -38,6 +39,15 @@ Deno.test("hub: what a configuration may not say, with the key and what is expec
       HEAD + client("a", ALICE, "10.77.0.2", "10.20.0.1/16"),
       /client\[1\]\.networks\[1\]: .*no bits/,
     ],
+    [
+      HEAD + client("a", ALICE, "10.77.0.2") + 'inbound = ["tcp/80"]',
+      /client\[1\]\.inbound\[1\]: .*expected a rule such as "tcp\/8080@10\.20\.0\.0\/16"/,
+    ],
+    [
+      HEAD + client("a", ALICE, "10.77.0.2") +
+      `inbound = ${JSON.stringify(Array(65).fill("icmp@10.20.0.7"))}`,
+      /client\[1\]\.inbound: .*at most 64 rules/,
+    ],
     [HEAD + client("a", ALICE, "10.77.0.2") + client("a", BOB, "10.77.0.3"), /each name once/],
     [HEAD + client("a", ALICE, "10.77.0.2") + client("b", ALICE, "10.77.0.3"), /public_key once/],
     [HEAD + client("a", ALICE, "10.77.0.2") + client("b", BOB, "10.77.0.0/24"), /address once/],
@@ -64,6 +74,61 @@ Deno.test("hub: the ruleset drops by default and pairs each client with its netw
   assert.match(text, /set allowed6 { type ipv6_addr \. ipv6_addr; flags interval; }/);
   assert.doesNotMatch(text, /masquerade/);
   assert.match(ruleset({ ...config([]), masquerade: true }), /ip saddr @clients4 masquerade/);
+});
+
+Deno.test("hub: what the inside may begin, there and back, rule by rule", () => {
+  const told = read(`${HEAD}[[client]]\nname = "Alice"\npublic_key = "${ALICE}"
+    addresses = ["10.77.0.2", "10.77.0.2/32", "fd77::2"]\nnetworks = ["10.20.0.0/16"]
+    inbound = ["tcp/8080@10.20.0.0/16", "udp/5-9@10.20.0.7", "icmp@fd20::/64"]
+    [[client]]\nname = "Bob"\npublic_key = "${BOB}"\naddresses = ["10.77.0.3"]
+    networks = []\ninbound = ["icmp@fd20::/64"]`);
+  const text = ruleset(told, { whereUnknown: told.client.slice(1) });
+  const chain = (name: string) =>
+    new RegExp(`chain ${name} {\n([^}]*?)\n  }`).exec(text)?.[1]?.split("\n")
+      .map((line) => line.trim());
+  assert.deepEqual(chain("begin_1_4"), [
+    "ip saddr 10.20.0.0/16 tcp dport 8080-8080 goto speak_first",
+    "ip saddr 10.20.0.7 udp dport 5-9 goto speak_first",
+  ]);
+  assert.deepEqual(chain("begin_1_6"), [
+    "ip6 saddr fd20::/64 icmpv6 type echo-request goto speak_first",
+  ]);
+  assert.ok(
+    chain("answer_1_4")?.includes(
+      "ip daddr 10.20.0.0/16 ct state established tcp sport 8080-8080 ct direction reply " +
+        "counter name inward accept",
+    ),
+  );
+  assert.match(text, /map begin4 {.* elements = { 10\.77\.0\.2 : jump begin_1_4 };/);
+  assert.match(text, /set unknown4 {.* elements = { 10\.77\.0\.3 };/);
+  // Bob has no address of the rule's family.
+  assert.doesNotMatch(text, /begin_2/);
+  const none = ruleset(config([{ name: "A", key: ALICE, addresses: ["10.77.0.2"], networks: [] }]));
+  assert.doesNotMatch(none, /jump begin_/);
+  assert.match(none, /map begin4 { type ipv4_addr : verdict; flags interval; }/);
+});
+
+Deno.test("hub: whom nobody knows where to find, until heard of", () => {
+  const endpoint = "192.0.2.1:5";
+  const [alice, bob] = config([
+    { name: "Alice", key: ALICE, addresses: ["10.77.0.2", "fd77::2"], networks: [] },
+    { name: "Bob", key: BOB, addresses: ["10.77.0.3"], networks: [], endpoint },
+  ]).client;
+  assert.ok(alice && bob);
+  const plans: string[] = [];
+  const whereabouts = new Whereabouts((plan) => plans.push(plan));
+  whereabouts.reset([alice, bob], new Set());
+  assert.deepEqual(whereabouts.unknown, [alice]);
+  whereabouts.heard(bob.public_key);
+  whereabouts.heard(alice.public_key);
+  whereabouts.heard(alice.public_key);
+  assert.deepEqual(plans, [
+    "delete element inet sekisho_hub unknown4 { 10.77.0.2 }\n" +
+    "delete element inet sekisho_hub unknown6 { fd77::2 }\n",
+  ]);
+  assert.deepEqual(whereabouts.unknown, []);
+  whereabouts.reset([alice, bob], new Set([alice.public_key]));
+  assert.deepEqual(whereabouts.unknown, []);
 });
 
 Deno.test("hub: peers of a reload: the gone first, the others as they are, no endpoint set back", () => {

@@ -4,12 +4,19 @@
  * to do with the tunnel is left alone. @core
  */
 import { formatNetwork, type IpNetwork, parseNetwork, withoutOverlaps } from "../os/ip_network.ts";
-import type { HubConfig } from "./hub_config.ts";
+import { begunChains } from "./begun.ts";
+import type { ClientConfig, HubConfig } from "./hub_config.ts";
 
 export const TABLE = "inet sekisho_hub";
 
-/** Replaces the whole table, or makes it. */
-export function ruleset(config: HubConfig): string {
+/**
+ * Replaces the whole table, or makes it. `whereUnknown`: the clients of whom nobody knows where they
+ * are.
+ */
+export function ruleset(
+  config: HubConfig,
+  { whereUnknown = [] }: { readonly whereUnknown?: readonly ClientConfig[] } = {},
+): string {
   return `table ${TABLE} {}
 delete table ${TABLE}
 table ${TABLE} {
@@ -17,15 +24,19 @@ ${families.map((family) => sets(config, family)).join("")}
   counter inward { }
   counter outward { }
   counter dropped { }
-
+  counter begun { }
+  counter unreachable { }
+${begunChains(config, whereUnknown)}
   chain forward {
     type filter hook forward priority filter; policy drop;
     iifname != "${config.interface}" oifname != "${config.interface}" accept
     iifname "${config.interface}" ip saddr . ip daddr @allowed4 counter name inward accept
     iifname "${config.interface}" ip6 saddr . ip6 daddr @allowed6 counter name inward accept
-    oifname "${config.interface}" ct state established ip daddr . ip saddr @allowed4 counter name outward accept
-    oifname "${config.interface}" ct state established ip6 daddr . ip6 saddr @allowed6 counter name outward accept
+    oifname "${config.interface}" ct state established ct direction reply ip daddr . ip saddr @allowed4 counter name outward accept
+    oifname "${config.interface}" ct state established ct direction reply ip6 daddr . ip6 saddr @allowed6 counter name outward accept
+    iifname "${config.interface}" ct state established,related jump answer
     oifname "${config.interface}" ct state related meta l4proto { icmp, ipv6-icmp } counter name outward accept
+    oifname "${config.interface}" ct state new,established jump begin
     counter name dropped
   }
 

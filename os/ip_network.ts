@@ -56,6 +56,11 @@ export function maskOf({ bytes, prefix }: IpNetwork): Uint8Array {
   return bytes.map((_, i) => (0xff << (8 - Math.min(8, Math.max(0, prefix - 8 * i)))) & 0xff);
 }
 
+/** Whether nothing is set behind the prefix: a network, and no address in one. */
+export function hasNoHostBits(network: IpNetwork): boolean {
+  return masked(network).every((byte, i) => byte === network.bytes[i]);
+}
+
 /** Whether every address of `inner` is in `outer`. */
 export function contains(outer: IpNetwork, inner: IpNetwork): boolean {
   if (outer.family !== inner.family || outer.prefix > inner.prefix) return false;

@@ -71,16 +71,26 @@ export async function buildWorld({ officeKnowsTunnel = true } = {}): Promise<Wor
 /** Writes the hub's file: who is a client and what each may reach. */
 export async function writeConfig(
   world: World,
-  clients: readonly { person: Person; networks: readonly string[]; psk?: boolean }[],
+  clients: readonly {
+    person: Person;
+    networks: readonly string[];
+    psk?: boolean;
+    /** What the office may begin. */
+    inbound?: readonly string[];
+    /** Where the person is before having spoken. */
+    endpoint?: string;
+  }[],
   more = "",
 ): Promise<void> {
-  const blocks = clients.map(({ person, networks, psk }) => `
+  const blocks = clients.map(({ person, networks, psk, inbound, endpoint }) => `
 [[client]]
 name = "${person.name}"
 public_key = "${person.publicKey}"
 addresses = ["${person.address}", "${person.address6}"]
 networks = ${JSON.stringify(networks)}
-${psk ? `preshared_key_file = "${world.lab.dir}/bob.psk"` : ""}`);
+${psk ? `preshared_key_file = "${world.lab.dir}/bob.psk"` : ""}
+${inbound === undefined ? "" : `inbound = ${JSON.stringify(inbound)}`}
+${endpoint === undefined ? "" : `endpoint = "${endpoint}"`}`);
   await Deno.writeTextFile(
     world.configPath,
     `interface = "hub0"
@@ -165,9 +175,16 @@ export async function reaches(machine: Machine, address: string): Promise<boolea
   return (await machine.run(["ping", "-c", "1", "-w", "20", address])).code === 0;
 }
 
-/** Whether nothing answers three pings, each given a second. */
-export async function isCutOff(machine: Machine, address: string): Promise<boolean> {
-  const { stdout } = await machine.run(["ping", "-c", "3", "-i", "0.2", "-W", "1", address]);
+/** Whether nothing answers three pings, each given a second; `source`: an address of the machine's. */
+export async function isCutOff(
+  machine: Machine,
+  address: string,
+  source?: string,
+): Promise<boolean> {
+  const { stdout } = await machine.run([
+    ...["ping", "-c", "3", "-i", "0.2", "-W", "1", address],
+    ...(source === undefined ? [] : ["-I", source]),
+  ]);
   return /3 packets transmitted, 0 received/.test(stdout);
 }
 

@@ -47,10 +47,20 @@ export const POLLNVAL = 0x20;
 export const EFD_NONBLOCK = 0x800;
 export const EFD_CLOEXEC = 0x80000;
 
+/** Where this thread's errno lies: an isolate stays on its thread, so it is asked for once. */
+let errorNumber: Int32Array<ArrayBuffer> | undefined;
+
 /** Error number of the last call on this thread that failed. */
 export function errno(): number {
+  errorNumber ??= new Int32Array(errnoMemory());
+  return errorNumber[0] ?? 0;
+}
+
+function errnoMemory(): ArrayBuffer {
   const location = library.symbols.__errno_location();
-  return location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
+  // __errno_location(3) has no way to fail.
+  if (location === null) throw new Error("Cannot find errno: libc gives no place for it");
+  return Deno.UnsafePointerView.getArrayBuffer(location, Int32Array.BYTES_PER_ELEMENT);
 }
 
 /** A string as C has it. */

@@ -11,7 +11,7 @@ await compareWires(
     const [beforeA, beforeB] = [cpuSeconds(a.process.pid), cpuSeconds(b.process.pid)];
     const { bytes } = await iperf(
       { from: a.machine, to: b.machine, address: INSIDE.b },
-      ["-t", `${readSettings({ pairs: 0, seconds: 4 }).seconds}`],
+      ["-t", `${readSettings({ pairs: 7, seconds: 4 }).seconds}`],
     );
     const sender = (cpuSeconds(a.process.pid) - beforeA) / bytes * 1e9;
     const receiver = (cpuSeconds(b.process.pid) - beforeB) / bytes * 1e9;

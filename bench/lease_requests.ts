@@ -3,21 +3,21 @@
  * card in this process): granted in the order of asking, none lost, and how many a second.
  * `deno run -A bench/lease_requests.ts`
  */
-import { parseArgs } from "node:util";
 import { type LeaseClient, Sharing } from "../gateway/engine/sharing.ts";
 import type { CardSession } from "../token/pcsc/types.ts";
 import { SHARED_APPLICATIONS } from "../token/share/applications.ts";
 import type { LeaseId } from "../token/share/lease_events.ts";
 import { CardInProcess } from "../tests/token/card_channel.ts";
 import { round } from "./lib/compare.ts";
+import { readNumber, readOptions } from "./lib/options.ts";
 import { quantile } from "./lib/statistics.ts";
 
 const REQUESTS = 1_000;
 const TERMINALS = 50;
 const SELECT_PIV = "00a4040009a0000003080000100000";
 
-const { values } = parseArgs({ options: { requests: { type: "string" } } });
-const requests = Number(values.requests ?? REQUESTS);
+const values = readOptions({ requests: { type: "string", default: `${REQUESTS}` } });
+const requests = readNumber("requests", values.requests);
 const card = new CardInProcess();
 const session: CardSession = {
   ...{ reader: "in this process", atr: Uint8Array.of(0x3b, 0), events: 0 },

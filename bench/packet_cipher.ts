@@ -4,7 +4,7 @@
  * `deno run -A bench/packet_cipher.ts [--pairs N]`
  */
 import { nativeCrypto } from "../tunnel/protocol/native.ts";
-import { readSettings, round } from "./lib/compare.ts";
+import { readPairs, round } from "./lib/compare.ts";
 import { median, spread } from "./lib/statistics.ts";
 
 const SIZES = [1420, 64];
@@ -12,7 +12,7 @@ const PACKETS = 500;
 const PLACE = 2048;
 const ROUNDS = 100;
 
-const { pairs } = readSettings({ pairs: 9, seconds: 0 });
+const pairs = readPairs(9);
 const fastest = nativeCrypto();
 const plain = nativeCrypto("libcrypto");
 if (fastest === undefined || plain === undefined || fastest.name === plain.name) {

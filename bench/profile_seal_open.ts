@@ -14,12 +14,12 @@ import { openProfile } from "../token/profile/open.ts";
 import type { Profile } from "../token/profile/profile.ts";
 import { sealProfile } from "../token/profile/seal.ts";
 import { makeWireGuardKey } from "../token/profile/wireguard_key.ts";
-import { compare, readSettings } from "./lib/compare.ts";
+import { compare, readPairs } from "./lib/compare.ts";
 
 const TIMES = 40;
 const AGE = "age";
 
-const { pairs } = readSettings({ pairs: 7, seconds: 0 });
+const pairs = readPairs(7);
 const issuer = await readIssuerKey(makeIssuerKey().file);
 if (issuer === undefined) throw new Error("an issuer's key that was just made is one");
 const [own, other] = [await makeAgeKey(), await makeAgeKey()];

@@ -4,7 +4,7 @@
  * `deno run -A bench/run_all.ts [--only NAME,…] [--pairs N] [--seconds N] [--steady]`; needs root.
  */
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { readOptions } from "./lib/options.ts";
 
 /** In the order of the table. */
 const CLAIMS = [
@@ -32,13 +32,11 @@ interface Result {
 /** A script's name to what it printed. */
 type Results = Record<string, Result>;
 
-const { values } = parseArgs({
-  options: {
-    only: { type: "string" },
-    pairs: { type: "string" },
-    seconds: { type: "string" },
-    steady: { type: "boolean", default: false },
-  },
+const values = readOptions({
+  only: { type: "string" },
+  pairs: { type: "string" },
+  seconds: { type: "string" },
+  steady: { type: "boolean", default: false },
 });
 const chosen = values.only?.split(",") ?? [...CLAIMS, ...values.steady ? [STEADY] : []];
 const folder = fileURLToPath(import.meta.resolve("./results"));

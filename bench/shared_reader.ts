@@ -11,14 +11,14 @@ import { startPcscd, startSoftcard } from "../tests/lab/pcscd.ts";
 import { openSharedWorld } from "../tests/share/shared_world.ts";
 import { TerminalPc } from "../tests/share/terminal_pc.ts";
 import { portalState, unlock, untilPhase } from "../tests/story/visits.ts";
-import { readSettings, round } from "./lib/compare.ts";
+import { readPairs, round } from "./lib/compare.ts";
 import { median, spread } from "./lib/statistics.ts";
 
 const PROGRAM = fileURLToPath(import.meta.resolve("./lib/clients/card_round_trips.ts"));
 const READER = "Virtual PCD 00 00";
 const COMMANDS = 200;
 
-const { pairs } = readSettings({ pairs: 5, seconds: 0 });
+const pairs = readPairs(5);
 await using world = await openSharedWorld("sealed", `terminals = ["*"]\nhard_limit = 110`);
 const { boxes: [box], cards: { office: card, direct }, network: { lab } } = world;
 const [terminal] = box.site.terminals;

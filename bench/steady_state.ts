@@ -4,12 +4,12 @@
  * clock: one in which the thread had to wait for a processor counts with the wait.
  * `deno run -A bench/steady_state.ts [--minutes N] [--rate BITS]`
  */
-import { parseArgs } from "node:util";
 import { Lab } from "../tests/lab/lab.ts";
 import { type Running, sleep } from "../tests/lab/machine.ts";
 import { lines } from "../tests/story/lines.ts";
 import { round } from "./lib/compare.ts";
 import { iperf } from "./lib/iperf.ts";
+import { readNumber, readOptions } from "./lib/options.ts";
 import { untilQuiet } from "./lib/quiet.ts";
 import { median, quantile } from "./lib/statistics.ts";
 import { commandOf, INSIDE, openWire } from "./lib/wire.ts";
@@ -24,13 +24,11 @@ interface Isolate {
   pauses: number[];
 }
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: "string", default: "10" },
-    rate: { type: "string", default: "400M" },
-  },
+const values = readOptions({
+  minutes: { type: "string", default: "10" },
+  rate: { type: "string", default: "400M" },
 });
-const seconds = Number(values.minutes) * 60;
+const seconds = readNumber("minutes", values.minutes) * 60;
 const others = await untilQuiet(PATIENCE_MS);
 await using lab = await Lab.open();
 const wire = await openWire(lab, "ours", {

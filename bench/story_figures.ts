@@ -3,7 +3,6 @@
  * the office, beside wireguard-go in the engine's place on the same path.
  * `deno run -A bench/story_figures.ts [--runs N] [--seconds N]`; needs root.
  */
-import { parseArgs } from "node:util";
 import { openWorld } from "../tests/story/open_world.ts";
 import { startBareWireguardGo } from "../tests/story/peer_engine.ts";
 import { OFFICE } from "../tests/story/plan.ts";
@@ -12,22 +11,16 @@ import { pullCard } from "../tests/story/steps/removal.ts";
 import { unlockByPin } from "../tests/story/steps/unlocking.ts";
 import type { Figure, Teller } from "../tests/story/teller.ts";
 import { startIperf, throughput } from "../tests/story/throughput.ts";
+import { readNumber, readOptions } from "./lib/options.ts";
 import { unlock } from "../tests/story/visits.ts";
 import type { World } from "../tests/story/world.ts";
 
-const { values } = parseArgs({
-  options: {
-    runs: { type: "string", default: "5" },
-    seconds: { type: "string", default: "5" },
-    help: { type: "boolean", short: "h" },
-  },
+const values = readOptions({
+  runs: { type: "string", default: "5" },
+  seconds: { type: "string", default: "5" },
 });
-if (values.help) {
-  console.log("Usage: deno run -A bench/story_figures.ts [--runs N] [--seconds N]; needs root");
-  Deno.exit(0);
-}
-const runs = Number(values.runs);
-const seconds = Number(values.seconds);
+const runs = readNumber("runs", values.runs);
+const seconds = readNumber("seconds", values.seconds);
 
 const figures = new Map<string, Figure[]>();
 const teller: Teller = {

@@ -28,7 +28,7 @@ import type { Profile } from "../token/profile/profile.ts";
 import { RevocationFiles } from "../token/profile/revocation_files.ts";
 import { type SealedProfile, type SealOptions, sealProfile } from "../token/profile/seal.ts";
 import { makeWireGuardKey } from "../token/profile/wireguard_key.ts";
-import { readSettings, round } from "./lib/compare.ts";
+import { readPairs, round } from "./lib/compare.ts";
 import { median, spread } from "./lib/statistics.ts";
 
 const PIN = "123456";
@@ -37,7 +37,7 @@ const NOW = Math.floor(Date.now() / 1000);
 const WAYS = ["sealed", "on-card", "split", "password"] as const;
 type Way = typeof WAYS[number];
 
-const { pairs } = readSettings({ pairs: 9, seconds: 0 });
+const pairs = readPairs(9);
 const issuer = await readIssuerKey(makeIssuerKey().file);
 if (issuer === undefined) throw new Error("an issuer's key that was just made is one");
 const signer = issuer;

@@ -1,6 +1,6 @@
 /** Measures ours and the peer in turn, and says how they compare. */
-import { parseArgs } from "node:util";
 import { Lab } from "../../tests/lab/lab.ts";
+import { readNumber, readOptions } from "./options.ts";
 import { takePeer } from "./peer.ts";
 import { untilQuiet } from "./quiet.ts";
 import { median, spread } from "./statistics.ts";
@@ -29,12 +29,17 @@ export interface Sample {
 
 /** `--pairs N --seconds N` of the command line. */
 export function readSettings(defaults: Settings): Settings {
-  const { values } = parseArgs({
-    args: Deno.args,
-    options: { pairs: { type: "string" }, seconds: { type: "string" } },
+  const { pairs, seconds } = readOptions({
+    pairs: { type: "string", default: `${defaults.pairs}` },
+    seconds: { type: "string", default: `${defaults.seconds}` },
   });
-  const { pairs = defaults.pairs, seconds = defaults.seconds } = values;
-  return { pairs: Number(pairs), seconds: Number(seconds) };
+  return { pairs: readNumber("pairs", pairs), seconds: readNumber("seconds", seconds) };
+}
+
+/** `--pairs N` of the command line, where a run has no length of its own. */
+export function readPairs(usual: number): number {
+  const { pairs } = readOptions({ pairs: { type: "string", default: `${usual}` } });
+  return readNumber("pairs", pairs);
 }
 
 /** Opens a wire of each make, and compares what `measure` finds on them, checking after each pair. */

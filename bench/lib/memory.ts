@@ -8,7 +8,7 @@ import { Lab } from "../../tests/lab/lab.ts";
 import { type Machine, sleep } from "../../tests/lab/machine.ts";
 import { lines } from "../../tests/story/lines.ts";
 import { OUTSIDE, peersText } from "./clients/clients.ts";
-import { type Claim, compare, readSettings } from "./compare.ts";
+import { type Claim, compare, readPairs } from "./compare.ts";
 import { takePeer } from "./peer.ts";
 import { End, type Make } from "./wire.ts";
 
@@ -30,7 +30,7 @@ export async function compareMemory(
   const file = `${lab.dir}/peers.conf`;
   await Deno.writeTextFile(file, await peersText(peers));
   const idle = await idleRuntime(lab);
-  const { pairs } = readSettings({ pairs: 3, seconds: 0 });
+  const pairs = readPairs(3);
   await compare(claim, { pairs, peerVersion }, {
     measure: async (make) => {
       const { whole, fresh, own } = await memoryOf(lab, make, { peers, active, file });

@@ -1,10 +1,11 @@
 /**
  * Sealing packets by the fastest cipher of this machine beside libcrypto's, calls included, in turn in
  * one process; what was sealed is opened again by the other. Prints one line for each size.
- * `deno run -A bench/packet_cipher.ts [--pairs N]`
+ * `deno run -A bench/packet_cipher.ts [--pairs N] [--avx2]`; --avx2 as on a processor without AVX-512.
  */
 import { nativeCrypto } from "../tunnel/protocol/native.ts";
-import { readPairs, round } from "./lib/compare.ts";
+import { round } from "./lib/compare.ts";
+import { readNumber, readOptions } from "./lib/options.ts";
 import { median, spread } from "./lib/statistics.ts";
 
 const SIZES = [1420, 64];
@@ -12,8 +13,12 @@ const PACKETS = 500;
 const PLACE = 2048;
 const ROUNDS = 100;
 
-const pairs = readPairs(9);
-const fastest = nativeCrypto();
+const values = readOptions({
+  pairs: { type: "string", default: "9" },
+  avx2: { type: "boolean", default: false },
+});
+const pairs = readNumber("pairs", values.pairs);
+const fastest = nativeCrypto(values.avx2 ? "avx2" : "fastest");
 const plain = nativeCrypto("libcrypto");
 if (fastest === undefined || plain === undefined || fastest.name === plain.name) {
   throw new Error("Cannot compare: install libssl3 and libipsec-mb1 on a processor with AVX2");

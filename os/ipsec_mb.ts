@@ -20,6 +20,7 @@ import {
   HASH_ALGORITHM,
   HASH_LENGTH,
   HASH_THEN_CIPHER,
+  type Instructions,
   IV,
   IV_LENGTH,
   KEY,
@@ -65,11 +66,11 @@ export class IpsecMb {
   }
 
   /** Undefined if this machine hasn't got a library that we know, or a processor that it is fast on. */
-  static open(): IpsecMb | undefined {
+  static open(instructions: Instructions = "widest"): IpsecMb | undefined {
     const library = openLibrary();
     if (library === undefined) return undefined;
     const { symbols } = library;
-    const manager = openManager(symbols);
+    const manager = openManager(symbols, instructions);
     if (manager !== undefined) {
       const memory = SecretMemory.allocate(KEY_BYTES + NONCE_PLACE + TAG_LENGTH);
       const key = memory.take(KEY_BYTES);

@@ -11,6 +11,7 @@ const SYMBOLS = {
   alloc_mb_mgr: { parameters: ["u64"], result: "pointer" },
   free_mb_mgr: { parameters: ["pointer"], result: "void" },
   init_mb_mgr_auto: { parameters: ["pointer", "pointer"], result: "void" },
+  init_mb_mgr_avx2: { parameters: ["pointer"], result: "void" },
   // Under whatever processor's name: these jump to what the manager was initialized with.
   get_next_job_sse: { parameters: ["pointer"], result: "pointer" },
   submit_job_nocheck_sse: { parameters: ["pointer"], result: "void" },
@@ -123,11 +124,18 @@ export function openLibrary(): Library | undefined {
   return undefined;
 }
 
+/** What the library may use of a processor: all that is there, or AVX2 and nothing wider. */
+export type Instructions = "widest" | "avx2";
+
 /** Undefined if there is no memory, no fast processor, or no clearing of what was secret. */
-export function openManager(symbols: Symbols): Deno.PointerObject | undefined {
+export function openManager(
+  symbols: Symbols,
+  instructions: Instructions,
+): Deno.PointerObject | undefined {
   const manager = symbols.alloc_mb_mgr(0n);
   if (manager === null) return undefined;
-  symbols.init_mb_mgr_auto(manager, null);
+  if (instructions === "avx2") symbols.init_mb_mgr_avx2(manager);
+  else symbols.init_mb_mgr_auto(manager, null);
   const view = new Deno.UnsafePointerView(manager);
   const wanted = FEATURE_AVX2 | FEATURE_SAFE_DATA;
   if (view.getInt32(ERRNO_AT) === 0 && (view.getUint32(FEATURES_AT) & wanted) === wanted) {

@@ -15,8 +15,8 @@ interface is deleted, its socket is removed, or by SIGTERM.
   -h, --help         this text
 
 Environment: LOG_LEVEL=silent|error|verbose (default error; verbose prints events)
-             SEKISHO_TUNNEL_CRYPTO=libcrypto does without Intel's multi-buffer library; =portable
-             without OpenSSL's libcrypto too: a tenth as fast
+             SEKISHO_TUNNEL_CRYPTO=avx2 does without AVX-512; =libcrypto without Intel's
+             multi-buffer library; =portable without OpenSSL's libcrypto too: a tenth as fast
 `;
 
 /** Set for the process that goes to the background: it says "ready" on its standard output. */

@@ -1,5 +1,5 @@
 /** Which libraries do it: `+ipsec-mb` is Intel's multi-buffer library, for packets. */
-export type CryptoName = "libcrypto+ipsec-mb" | "libcrypto" | "noble";
+export type CryptoName = "libcrypto+ipsec-mb" | "libcrypto+ipsec-mb-avx2" | "libcrypto" | "noble";
 
 /**
  * What the protocol needs of cryptography. Keys are views of memory that the caller owns and wipes;

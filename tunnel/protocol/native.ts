@@ -10,13 +10,15 @@ import { hchacha20 } from "./hchacha20.ts";
 const ZERO_NONCE = new Uint8Array(12);
 
 /**
- * What to use: everything that this machine has; libcrypto for packets too; or nothing native.
+ * What to use: everything that this machine has; of its processor nothing wider than AVX2, which is
+ * what most have; libcrypto for packets too; or nothing native.
  */
-export type CryptoChoice = "fastest" | "libcrypto" | "portable";
+export type CryptoChoice = "fastest" | "avx2" | "libcrypto" | "portable";
+const CHOICES: readonly CryptoChoice[] = ["fastest", "avx2", "libcrypto", "portable"];
 
 /** What `text` asks for; anything else than a choice's name is none. */
 export function cryptoChoice(text: string | undefined): CryptoChoice {
-  return text === "libcrypto" || text === "portable" ? text : "fastest";
+  return CHOICES.find((choice) => choice === text) ?? "fastest";
 }
 
 /** Undefined if this machine has no libcrypto that we can use. */
@@ -25,7 +27,9 @@ export function nativeCrypto(
 ): Crypto | undefined {
   const library = Libcrypto.open();
   if (library === undefined) return undefined;
-  const packets = choice === "fastest" ? IpsecMb.open() : undefined;
+  const packets = choice === "libcrypto"
+    ? undefined
+    : IpsecMb.open(choice === "avx2" ? "avx2" : "widest");
   const { blake2s } = library;
   const once = <Result>(
     privateKey: Uint8Array,
@@ -38,7 +42,11 @@ export function nativeCrypto(
   };
   const ciphers: { close(): void }[] = [];
   return {
-    name: packets === undefined ? "libcrypto" : "libcrypto+ipsec-mb",
+    name: packets === undefined
+      ? "libcrypto"
+      : choice === "avx2"
+      ? "libcrypto+ipsec-mb-avx2"
+      : "libcrypto+ipsec-mb",
     privateKey: (privateKey) => library.x25519Key(privateKey),
     publicKey: (out, privateKey) => once(privateKey, (key) => key.publicKey(out)),
     dh: (out, privateKey, publicKey) => once(privateKey, (key) => key.dh(out, publicKey)),

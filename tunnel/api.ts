@@ -52,6 +52,17 @@ export interface PeerConfig {
   readonly updateOnly?: boolean;
   /** `"none"` takes it away. A change is used by the next handshake; the live session goes on. */
   readonly presharedKey?: NativeKey | "none";
+  /**
+   * A key that both sides were given by hand: there are no handshakes with this peer then, and the
+   * first packet waits for no answer. Not with an identity on a card, nor in the kernel. Another key,
+   * or `"none"`, ends the peer's sessions; the same one again changes nothing.
+   */
+  readonly manualKey?: NativeKey | "none";
+  /**
+   * With `manualKey`: the `timestamp` of the last `announcement-taken` event of this peer, if the
+   * owner remembers one. Without it, what is older than five minutes by this machine's clock is old.
+   */
+  readonly newerThan?: string;
   /** `192.0.2.1:51820` or `[2001:db8::1]:51820`; names are not resolved here. */
   readonly endpoint?: string;
   /** Seconds, 0 (off) to 65535. */
@@ -91,7 +102,8 @@ export interface TunnelOptions {
   readonly bindInterface?: string;
   /**
    * Where session keys go. 64 bytes for each of at most four key pairs of a peer, 128 for its
-   * handshake, and 64 for what both static keys agree on, which is remembered if there is room.
+   * handshake, and 64 for what both static keys agree on, which is remembered if there is room; 256
+   * more for each peer with a manual key, and 128 in all where there is one.
    */
   readonly keyMemory?: NativeRegion;
   /** Called for each event, in order, from the thread that started the tunnel. */
@@ -137,6 +149,13 @@ export type TunnelEvent =
     /** The first authenticated packet that carried an IP packet on a new session. */
     readonly kind: "first-data-received";
     readonly peer: PublicKey;
+  }
+  /** With a manual key: the peer's first packets are taken. Whoever remembers it refuses their replay. */
+  | {
+    readonly kind: "announcement-taken";
+    readonly peer: PublicKey;
+    /** TAI64N in hexadecimal, 24 digits. */
+    readonly timestamp: string;
   }
   /** All session keys of the peer are gone (3 × 180 s without a new session). */
   | { readonly kind: "keys-expired"; readonly peer: PublicKey }

@@ -6,6 +6,11 @@ import type { Prefix } from "./protocol/allowed_ips.ts";
 
 const MOST_CONCURRENCY = 16;
 
+/** Whether a configuration has a peer with a manual key. */
+export function hasManualKey(peers: readonly PeerConfig[] = []): boolean {
+  return peers.some(({ manualKey }) => manualKey !== undefined && manualKey !== "none");
+}
+
 /** Throws TunnelConfigError for what can't be read. */
 export function readConfig(config: DeviceConfig): WireConfig {
   const { identity, listenPort, fwmark } = config;
@@ -31,7 +36,7 @@ function readIdentity(identity: NonNullable<DeviceConfig["identity"]>): WireIden
 }
 
 function readPeer(peer: PeerConfig): WirePeer {
-  const { presharedKey, endpoint, persistentKeepalive } = peer;
+  const { presharedKey, manualKey, newerThan, endpoint, persistentKeepalive } = peer;
   if (persistentKeepalive !== undefined) {
     checkRange("persistent keepalive", persistentKeepalive, 65_535);
   }
@@ -40,6 +45,8 @@ function readPeer(peer: PeerConfig): WirePeer {
     remove: peer.remove === true,
     updateOnly: peer.updateOnly === true,
     ...(presharedKey === undefined ? {} : { presharedKey }),
+    ...(manualKey === undefined ? {} : { manualKey }),
+    ...(newerThan === undefined ? {} : { newerThan: readTimestamp(newerThan) }),
     ...(endpoint === undefined ? {} : { endpoint: readEndpoint(endpoint) }),
     ...(persistentKeepalive === undefined ? {} : { persistentKeepalive }),
     replaceAllowedIps: peer.replaceAllowedIps === true,
@@ -57,6 +64,14 @@ function readEndpoint(text: string): Uint32Array {
     );
   }
   return endpoint.words;
+}
+
+function readTimestamp(text: string): Uint8Array {
+  if (/^([0-9a-f]{2}){12}$/.test(text)) return Uint8Array.fromHex(text);
+  throw new TunnelConfigError(
+    "EINVAL",
+    `Cannot set manual key: "${text}" is no timestamp; give one of an announcement-taken event`,
+  );
 }
 
 function readPrefix(text: string): Prefix {

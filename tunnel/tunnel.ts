@@ -10,7 +10,7 @@ import {
   type TunnelEvent,
   type TunnelOptions,
 } from "./api.ts";
-import { readConfig } from "./config.ts";
+import { hasManualKey, readConfig } from "./config.ts";
 import { type DhAnswer, releaseDhAnswer, takeDhAnswer } from "./dh_answers.ts";
 import type { FromWorker, Request, ToWorker } from "./dataplane/messages.ts";
 import { closeWake, openWake, wake } from "../os/wake.ts";
@@ -33,16 +33,17 @@ export function prepareTunnel(): PreparedTunnel {
  * @throws {Error} if the interface can't be created
  */
 export async function startTunnel(options: TunnelOptions): Promise<Tunnel> {
+  const { identity, listenPort, fwmark, peers, bindInterface, keyMemory } = options;
   const mtu = options.mtu ?? DEFAULT_MTU;
   if (!Number.isInteger(mtu) || mtu < LEAST_MTU || mtu > MOST_MTU) {
     throw new TunnelConfigError("EINVAL", `Cannot set MTU: ${mtu} is not 68 to 65535`);
   }
+  if (identity?.kind === "remote") refuseManualKeys(peers);
   const kernel = await inKernel({ ...options, mtu });
   if (kernel !== undefined) {
     options.prepared?.discard();
     return kernel;
   }
-  const { identity, listenPort, fwmark, peers, bindInterface, keyMemory } = options;
   const config: DeviceConfig = {
     ...(identity === undefined ? {} : { identity }),
     ...(listenPort === undefined ? {} : { listenPort }),
@@ -75,6 +76,15 @@ export async function startTunnel(options: TunnelOptions): Promise<Tunnel> {
   return new RunningTunnel(options.ifname, link);
 }
 
+/** Who keeps a key on a card wants it to be needed for every session. */
+function refuseManualKeys(peers: DeviceConfig["peers"]): void {
+  if (!hasManualKey(peers)) return;
+  throw new TunnelConfigError(
+    "EINVAL",
+    "Cannot set manual key: the identity is on a card, which would not be asked; use agreed keys",
+  );
+}
+
 /** Undefined if it isn't wanted, or the kernel can't: the owner hears why. */
 async function inKernel(
   options: TunnelOptions & { readonly mtu: number },
@@ -82,6 +92,13 @@ async function inKernel(
   const { kernel = "never", identity, bindInterface, offloads = true, onEvent } = options;
   const possible = identity?.kind === "local" && bindInterface === undefined && offloads;
   if (kernel === "never" || !possible) return undefined;
+  if (hasManualKey(options.peers)) {
+    onEvent?.({
+      kind: "notice",
+      message: "the kernel knows no manual keys; packets are carried in user space",
+    });
+    return undefined;
+  }
   const { startKernelTunnel } = await kernelTunnels();
   const started = await startKernelTunnel(options);
   if (!("refused" in started)) return started;
@@ -109,6 +126,10 @@ class RunningTunnel implements Tunnel {
   async set(config: DeviceConfig): Promise<void> {
     const wireConfig = readConfig(config);
     const { identity } = config;
+    const remote = identity === undefined ? this.#link.remote : identity;
+    if (remote !== undefined && remote !== "none" && remote.kind === "remote") {
+      refuseManualKeys(config.peers);
+    }
     if (identity !== undefined) {
       this.#link.remote = identity !== "none" && identity.kind === "remote" ? identity : undefined;
     }

@@ -228,8 +228,70 @@ const outgoing: FuzzTarget = {
   },
 };
 
+/** Two devices with a manual key; an announcement of `a` on its way, another of `b` unanswered. */
+function manualScene(): Scene {
+  const simulation = new Simulation(library);
+  const a = simulation.node("192.0.2.1:1000", { slots: 32 });
+  const b = simulation.node("192.0.2.2:2000", { slots: 32 });
+  const manualKey = new Uint8Array(32).fill(42);
+  a.knows(b, [ipv4(B), 32], { manualKey });
+  b.knows(a, [ipv4(A), 32], { manualKey });
+  a.send(ipv4Packet(A, B));
+  simulation.run(6000);
+  assert.equal(b.received.splice(0).length, 1, "the scene is set");
+  simulation.wire = () => [];
+  b.device.rekey(simulation.now);
+  const old = simulation.sent.splice(0).map(({ bytes }) => bytes);
+  return { simulation, a, b, old };
+}
+
+/** What an attacker makes of manual keys' messages. The first byte says how much he knows. */
+const announcements: FuzzTarget = {
+  name: "announcements",
+  seeds: [0, 1, 2, 3].flatMap((mode) => [
+    ...manualScene().old.map((message) => Uint8Array.from([mode, ...message])),
+    ...[[128, 116], [129, 92], [128, 92], [129, 116]].map(([type = 0, length = 0]) => {
+      const input = new Uint8Array(1 + length);
+      input[0] = mode;
+      input[1] = type;
+      return input;
+    }),
+  ]),
+  run(input) {
+    const stage = manualScene();
+    const { a, b, old } = stage;
+    const bytes = input.slice(1);
+    const mode = (input[0] ?? 0) & 3;
+    const peer = peerOf(b);
+    // An answer to what b announced; an announcement that names the right key.
+    if (mode >= 1 && bytes[0] === 129 && bytes.length >= 12) {
+      const index = peer.manual?.announced?.state.localIndex ?? 0;
+      new DataView(bytes.buffer).setUint32(8, index, true);
+    }
+    const genuine = old.find((message) => message[0] === 128);
+    if (mode >= 2 && bytes[0] === 128 && genuine !== undefined && bytes.length >= 56) {
+      bytes.set(genuine.subarray(8, 56), 8);
+    }
+    if (mode >= 1 && bytes.length > 32) {
+      new CookieGenerator(b.publicKey, library).addMacs(bytes, stage.simulation.now);
+    }
+    b.receive(bytes, STRANGER);
+    assert.equal(b.received.length, 0, "nothing comes out of what isn't authentic");
+    assert.ok(peer.endpoint?.reaches(a.endpoint), "nobody is moved by it");
+    assert.equal(b.count("announcement-taken"), 1, "nothing else was taken");
+    const result = whatHappened(stage);
+    stillWorks(stage);
+    return result;
+  },
+};
+
 function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
-export const deviceTargets: readonly FuzzTarget[] = [datagrams, plaintexts, outgoing];
+export const deviceTargets: readonly FuzzTarget[] = [
+  datagrams,
+  announcements,
+  plaintexts,
+  outgoing,
+];

@@ -2,6 +2,7 @@
 import { nativeBytes } from "../../os/libc.ts";
 import type { DeviceChange, PeerChange } from "../protocol/device.ts";
 import { Endpoint } from "../protocol/endpoint.ts";
+import type { NativeKey } from "../api.ts";
 import type { WireConfig, WireIdentity, WirePeer } from "./messages.ts";
 
 export function coreChange({ identity, replacePeers, peers }: WireConfig): DeviceChange {
@@ -19,16 +20,17 @@ function coreIdentity(identity: WireIdentity) {
 }
 
 function corePeer(peer: WirePeer): PeerChange {
-  const { presharedKey, endpoint, ...rest } = peer;
+  const { presharedKey, manualKey, endpoint, ...rest } = peer;
   return {
     ...rest,
-    ...(presharedKey === undefined ? {} : {
-      presharedKey: presharedKey === "none"
-        ? presharedKey
-        : nativeBytes(presharedKey.address, presharedKey.length),
-    }),
+    ...(presharedKey === undefined ? {} : { presharedKey: keyOf(presharedKey) }),
+    ...(manualKey === undefined ? {} : { manualKey: keyOf(manualKey) }),
     ...(endpoint === undefined ? {} : { endpoint: endpointFromWords(endpoint) }),
   };
+}
+
+function keyOf(key: NativeKey | "none"): Uint8Array | "none" {
+  return key === "none" ? key : nativeBytes(key.address, key.length);
 }
 
 function endpointFromWords(words: Uint32Array): Endpoint {

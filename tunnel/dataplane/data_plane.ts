@@ -246,6 +246,9 @@ export class DataPlane implements Outside {
         this.#owner.event({ kind: event.kind, peer, endpoint: formatEndpoint(endpoint) });
         return;
       }
+      case "announcement-taken":
+        this.#owner.event({ kind: event.kind, peer, timestamp: event.timestamp.toHex() });
+        return;
       case "first-data-received":
       case "keys-expired":
         this.#owner.event({ kind: event.kind, peer });

@@ -13,6 +13,8 @@ export interface WirePeer {
   readonly remove: boolean;
   readonly updateOnly: boolean;
   readonly presharedKey?: NativeKey | "none";
+  readonly manualKey?: NativeKey | "none";
+  readonly newerThan?: Uint8Array;
   /** Words of an `Endpoint`. */
   readonly endpoint?: Uint32Array;
   readonly persistentKeepalive?: number;

@@ -18,7 +18,7 @@ import {
   type TunnelOptions,
 } from "../api.ts";
 import { parsePrefix } from "../address.ts";
-import { readConfig } from "../config.ts";
+import { hasManualKey, readConfig } from "../config.ts";
 import { coreChange } from "../dataplane/core_config.ts";
 import { RouteWatch } from "../dataplane/route_watch.ts";
 import { readMtu } from "../dataplane/tun.ts";
@@ -267,6 +267,12 @@ function readChange(config: DeviceConfig): KernelChange {
     throw new TunnelConfigError(
       "EINVAL",
       "Cannot set identity: the kernel carries this tunnel and can't ask a card; start another",
+    );
+  }
+  if (hasManualKey(config.peers)) {
+    throw new TunnelConfigError(
+      "EINVAL",
+      "Cannot set manual key: the kernel carries this tunnel and knows none; start another",
     );
   }
   return {

@@ -3,7 +3,9 @@
  * in; datagrams, IP packets, requests and events come out through `Outside`; `nextDeadline` says
  * when `tick` must be called. It has no clock, no randomness and no I/O of its own.
  */
+import { Admission } from "./admission.ts";
 import { AllowedIps, type Prefix } from "./allowed_ips.ts";
+import { Announcements } from "./announcements.ts";
 import { type Context, noDrops } from "./context.ts";
 import { CookieGenerator } from "./cookie.ts";
 import type { Crypto } from "./crypto.ts";
@@ -14,8 +16,18 @@ import { type CoreIdentity, IdentityQueue } from "./identity.ts";
 import { Indices } from "./indices.ts";
 import { Kdf } from "./kdf.ts";
 import type { KeyPool } from "./key_pool.ts";
+import { ManualCommon } from "./manual_common.ts";
+import { ManualMessages } from "./manual_messages.ts";
+import { ManualPeers } from "./manual_peers.ts";
+import {
+  ANNOUNCEMENT_LENGTH,
+  ANSWER_LENGTH,
+  TYPE_ANNOUNCEMENT,
+  TYPE_ANSWER,
+} from "./manual_spec.ts";
 import type { Outside } from "./outside.ts";
 import { Peer } from "./peer.ts";
+import { PeersAnnouncements } from "./peers_announcements.ts";
 import { Sessions } from "./sessions.ts";
 import {
   COOKIE_REPLY_LENGTH,
@@ -30,6 +42,7 @@ import {
   TYPE_TRANSPORT,
 } from "./spec.ts";
 import { type TimerActions, Timers } from "./timers.ts";
+import { TimestampSource } from "./timestamp.ts";
 
 export interface DeviceParts {
   readonly crypto: Crypto;
@@ -55,6 +68,13 @@ export interface PeerChange {
   readonly updateOnly?: boolean;
   /** A view that stays valid while the peer is there. */
   readonly presharedKey?: Uint8Array | "none";
+  /**
+   * Likewise. With one there are no handshakes with the peer: sessions are announced (manual_spec.ts).
+   * Another one, or none, ends all its sessions.
+   */
+  readonly manualKey?: Uint8Array | "none";
+  /** The timestamp (12 bytes) of the peer's last announcement that was taken, if that is remembered. */
+  readonly newerThan?: Uint8Array;
   readonly endpoint?: Endpoint;
   readonly persistentKeepalive?: number;
   readonly replaceAllowedIps?: boolean;
@@ -68,7 +88,11 @@ export class Device {
   readonly #identity: IdentityQueue;
   readonly #timers: Timers;
   readonly #sessions: Sessions;
+  readonly #admission: Admission;
   readonly #handshakes: Handshakes;
+  readonly #manualPeers: ManualPeers;
+  readonly #announcements: Announcements;
+  readonly #peersAnnouncements: PeersAnnouncements;
   readonly #actions: TimerActions;
 
   constructor(parts: DeviceParts) {
@@ -98,19 +122,34 @@ export class Device {
     this.#sessions = new Sessions(context, {
       indices,
       timers: this.#timers,
-      initiate: (peer) => this.#handshakes.initiate(peer, false),
+      initiate: (peer) => this.#initiate(peer, false),
     });
-    this.#handshakes = new Handshakes(context, {
+    const { loadLimit } = parts;
+    this.#admission = new Admission(context, { identity: this.#identity, loadLimit });
+    const shared = {
       identity: this.#identity,
+      admission: this.#admission,
+      timestamps: new TimestampSource(),
       noise: new Noise({ crypto, kdf, random }),
       indices,
       timers: this.#timers,
       sessions: this.#sessions,
-      findPeer: (publicKey) => this.#peers.get(publicKey.toBase64()),
-      loadLimit: parts.loadLimit,
+    };
+    this.#handshakes = new Handshakes(context, {
+      ...shared,
+      findPeer: (publicKey) => {
+        const peer = this.#peers.get(publicKey.toBase64());
+        return peer?.manual === undefined ? peer : undefined;
+      },
     });
+    const messages = new ManualMessages({ crypto, kdf, random });
+    const manual = new ManualCommon(context, { ...shared, messages });
+    this.#manualPeers = new ManualPeers(manual);
+    this.#announcements = new Announcements(manual);
+    this.#peersAnnouncements = new PeersAnnouncements(manual, this.#manualPeers);
     this.#actions = {
-      initiate: (peer, retry) => this.#handshakes.initiate(peer, retry),
+      initiate: (peer, retry) => this.#initiate(peer, retry),
+      repeatAnnouncement: (peer) => this.#announcements.repeat(peer),
       sendKeepalive: (peer) => this.#sessions.sendKeepalive(peer),
       giveUp: (peer) => {
         peer.queue = [];
@@ -119,6 +158,7 @@ export class Device {
       zeroKeys: (peer) => {
         this.#forgetStaticSecret(peer);
         this.#handshakes.clear(peer);
+        this.#manualPeers.clear(peer);
         this.#sessions.dropAll(peer);
         outside.event({ kind: "keys-expired", peer });
       },
@@ -148,6 +188,8 @@ export class Device {
     } else if (reserved === 0 && length === handshakeLength(type)) {
       if (type === TYPE_INITIATION) this.#handshakes.receiveInitiation(offset, source);
       else if (type === TYPE_RESPONSE) this.#handshakes.receiveResponse(offset, source);
+      else if (type === TYPE_ANNOUNCEMENT) this.#peersAnnouncements.receive(offset, source);
+      else if (type === TYPE_ANSWER) this.#announcements.receiveAnswer(offset, source);
       else this.#handshakes.receiveCookieReply(arena.slice(offset, offset + length));
     } else {
       drops.malformed++;
@@ -180,7 +222,7 @@ export class Device {
    */
   rekey(now: number): void {
     this.#context.now = now;
-    for (const peer of this.#peers.values()) this.#handshakes.initiate(peer, false);
+    for (const peer of this.#peers.values()) this.#initiate(peer, false);
   }
 
   /** Answers `Outside.requestDh`; undefined says that it failed. `secret` is copied to key memory. */
@@ -227,7 +269,7 @@ export class Device {
   }
 
   get underLoad(): boolean {
-    return this.#handshakes.underLoad;
+    return this.#admission.underLoad;
   }
 
   get mtu(): number {
@@ -244,13 +286,14 @@ export class Device {
 
   #setIdentity(identity: CoreIdentity): void {
     if (!this.#identity.set(identity)) return;
-    this.#handshakes.identityChanged();
+    this.#admission.identityChanged();
     const self = this.#peers.get(this.#identity.publicKey.toBase64());
     if (self !== undefined && identity.kind !== "none") this.#removePeer(self);
     for (const peer of this.#peers.values()) {
       this.#forgetStaticSecret(peer);
       this.#handshakes.clear(peer);
       this.#sessions.endSending(peer);
+      this.#manualPeers.identityChanged(peer);
       peer.lastInitiationSentAt = this.#context.now - REKEY_TIMEOUT;
     }
   }
@@ -268,6 +311,7 @@ export class Device {
     const peer = known ?? this.#addPeer(key, change.publicKey);
     if (change.presharedKey === "none") peer.clearPresharedKey();
     else if (change.presharedKey !== undefined) peer.presharedKey = change.presharedKey;
+    this.#setManualKey(peer, change);
     if (change.endpoint !== undefined) peer.endpoint = change.endpoint.clone();
     if (change.replaceAllowedIps === true) this.#context.allowedIps.removeOwner(peer);
     for (const prefix of change.removeAllowedIps ?? []) {
@@ -278,6 +322,22 @@ export class Device {
     this.#sessions.flush(peer);
   }
 
+  #setManualKey(peer: Peer, { manualKey, newerThan }: PeerChange): void {
+    if (manualKey === undefined) return;
+    if (manualKey === "none") {
+      this.#manualPeers.removeKey(peer);
+      return;
+    }
+    if (peer.manual === undefined) {
+      this.#handshakes.clear(peer);
+      this.#sessions.dropAll(peer);
+    }
+    const before = peer.manual;
+    this.#manualPeers.setKey(peer, manualKey, newerThan);
+    // A session under the new key needn't wait for the old one's turn.
+    if (peer.manual !== before) peer.lastInitiationSentAt = this.#context.now - REKEY_TIMEOUT;
+  }
+
   #setPersistentKeepalive(peer: Peer, seconds: number | undefined): void {
     if (seconds === undefined || seconds === peer.persistentKeepalive) return;
     const turnedOn = peer.persistentKeepalive === 0;
@@ -285,6 +345,11 @@ export class Device {
     if (seconds === 0) peer.persistentAt = Infinity;
     else this.#timers.authenticatedTraversal(peer);
     if (turnedOn) this.#sessions.sendKeepalive(peer);
+  }
+
+  #initiate(peer: Peer, retry: boolean): void {
+    if (peer.manual === undefined) this.#handshakes.initiate(peer, retry);
+    else this.#announcements.announce(peer, peer.manual, retry);
   }
 
   #addPeer(key: string, publicKey: Uint8Array): Peer {
@@ -301,6 +366,7 @@ export class Device {
     this.#context.allowedIps.removeOwner(peer);
     this.#forgetStaticSecret(peer);
     this.#handshakes.clear(peer);
+    this.#manualPeers.removeKey(peer);
     this.#sessions.dropAll(peer);
     this.#timers.stop(peer);
   }
@@ -320,6 +386,10 @@ function handshakeLength(type: number): number {
       return RESPONSE_LENGTH;
     case TYPE_COOKIE_REPLY:
       return COOKIE_REPLY_LENGTH;
+    case TYPE_ANNOUNCEMENT:
+      return ANNOUNCEMENT_LENGTH;
+    case TYPE_ANSWER:
+      return ANSWER_LENGTH;
     default:
       return -1;
   }

@@ -1,56 +1,38 @@
 /** Handshakes of all peers: begins them, answers them, and turns finished ones into sessions. */
+import type { Admission } from "./admission.ts";
 import { INITIATION_SPACING } from "./choices.ts";
 import type { Context } from "./context.ts";
-import { CookieChecker, ReceivedMessage } from "./cookie.ts";
+import { ReceivedMessage } from "./cookie.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Handshake, type Noise, type ReadInitiation } from "./handshake.ts";
 import type { IdentityQueue, Outcome } from "./identity.ts";
 import type { Indices } from "./indices.ts";
-import { LoadMeter } from "./load.ts";
 import type { Peer } from "./peer.ts";
-import { SourceRateLimit } from "./rate_limit.ts";
 import type { Sessions } from "./sessions.ts";
 import { INITIATION_LENGTH, REKEY_TIMEOUT, RESPONSE_LENGTH } from "./spec.ts";
-import { isLater, TimestampSource } from "./timestamp.ts";
+import { isLater, type TimestampSource } from "./timestamp.ts";
 import type { Timers } from "./timers.ts";
-
-/** So many handshakes waiting for a card count as load. */
-const IDENTITY_LOAD = 4;
 
 export interface HandshakeParts {
   readonly identity: IdentityQueue;
+  readonly admission: Admission;
+  readonly timestamps: TimestampSource;
   readonly noise: Noise;
   readonly indices: Indices;
   readonly timers: Timers;
   readonly sessions: Sessions;
   readonly findPeer: (publicKey: Uint8Array) => Peer | undefined;
-  readonly loadLimit: number | undefined;
 }
 
 export class Handshakes {
   readonly #context: Context;
   readonly #parts: HandshakeParts;
-  readonly #load: LoadMeter;
-  readonly #rateLimit = new SourceRateLimit();
-  readonly #timestamps = new TimestampSource();
   readonly #arrivedInitiation = new ReceivedMessage(INITIATION_LENGTH);
   readonly #arrivedResponse = new ReceivedMessage(RESPONSE_LENGTH);
-  #checker: CookieChecker;
 
   constructor(context: Context, parts: HandshakeParts) {
     this.#context = context;
     this.#parts = parts;
-    this.#load = new LoadMeter(parts.loadLimit);
-    this.#checker = this.#newChecker();
-  }
-
-  get underLoad(): boolean {
-    return this.#load.underLoad(this.#context.now);
-  }
-
-  /** The interface has another key. */
-  identityChanged(): void {
-    this.#checker = this.#newChecker();
   }
 
   /** Sends an initiation, unless one was sent within REKEY_TIMEOUT. */
@@ -69,7 +51,7 @@ export class Handshakes {
       ownPublicKey: this.#parts.identity.publicKey,
       peerPublicKey: peer.publicKey,
       known: peer,
-      writeTimestamp: (out) => this.#timestamps.write(out, this.#context.outside.wallClock()),
+      writeTimestamp: (out) => this.#parts.timestamps.write(out, this.#context.outside.wallClock()),
     });
     this.#parts.identity.run(steps, {
       own: true,
@@ -80,21 +62,22 @@ export class Handshakes {
   /** An initiation that lies in the arena at `offset`. */
   receiveInitiation(offset: number, source: Endpoint): void {
     this.#arrivedInitiation.read(this.#context.arena, offset);
-    if (!this.#admit(this.#arrivedInitiation, source)) return;
+    if (!this.#parts.admission.admits(this.#arrivedInitiation, source)) return;
     this.#receiveInitiation(this.#arrivedInitiation.bytes.slice(), source.clone());
   }
 
   /** A response that lies in the arena at `offset`. */
   receiveResponse(offset: number, source: Endpoint): void {
     this.#arrivedResponse.read(this.#context.arena, offset);
-    if (!this.#admit(this.#arrivedResponse, source)) return;
+    if (!this.#parts.admission.admits(this.#arrivedResponse, source)) return;
     this.#receiveResponse(this.#arrivedResponse.bytes.slice(), source.clone());
   }
 
   receiveCookieReply(reply: Uint8Array): void {
     const index = new DataView(reply.buffer, reply.byteOffset).getUint32(4, true);
-    const peer = this.#parts.indices.handshakes.get(index)?.peer ??
-      this.#parts.indices.keypairs.get(index)?.peer;
+    const { indices } = this.#parts;
+    const peer = indices.handshakes.get(index)?.peer ?? indices.announcements.get(index) ??
+      indices.keypairs.get(index)?.peer;
     if (peer === undefined) {
       this.#context.drops.unknownIndex++;
       return;
@@ -110,35 +93,6 @@ export class Handshakes {
     this.#parts.indices.handshakes.delete(peer.handshake.localIndex);
     peer.handshake.release();
     peer.handshake = undefined;
-  }
-
-  #newChecker(): CookieChecker {
-    const { crypto, outside } = this.#context;
-    return new CookieChecker(this.#parts.identity.publicKey, {
-      crypto,
-      random: (out) => outside.random(out),
-    });
-  }
-
-  /** MAC1 always; under load also MAC2, or a cookie goes back, and the source's rate (section 5.3). */
-  #admit(message: ReceivedMessage, source: Endpoint): boolean {
-    const { now, drops, outside } = this.#context;
-    if (this.#parts.identity.kind === "none" || !this.#checker.checkMac1(message)) {
-      drops.badMac1++;
-      return false;
-    }
-    this.#load.count(now);
-    if (this.#parts.identity.waiting >= IDENTITY_LOAD) this.#load.mark(now);
-    if (!this.#load.underLoad(now)) return true;
-    if (!this.#checker.checkMac2(message, source, now)) {
-      drops.badMac2++;
-      this.#context.cookiesSent++;
-      outside.sendMessage(source, this.#checker.createReply(message, source, now));
-      return false;
-    }
-    if (this.#rateLimit.allow(source, now)) return true;
-    drops.rateLimited++;
-    return false;
   }
 
   #initiationMade(

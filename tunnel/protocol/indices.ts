@@ -6,6 +6,8 @@ import type { Peer } from "./peer.ts";
 export class Indices {
   readonly keypairs = new Map<number, Keypair>();
   readonly handshakes = new Map<number, { readonly peer: Peer; readonly state: Handshake }>();
+  /** Of announcements under a manual key that wait for an answer. */
+  readonly announcements = new Map<number, Peer>();
   readonly #random: (out: Uint8Array) => void;
   readonly #bytes = new Uint32Array(1);
 
@@ -18,7 +20,12 @@ export class Indices {
     for (;;) {
       this.#random(new Uint8Array(this.#bytes.buffer));
       const index = this.#bytes[0] ?? 0;
-      if (!this.keypairs.has(index) && !this.handshakes.has(index)) return index;
+      if (this.isFree(index)) return index;
     }
+  }
+
+  isFree(index: number): boolean {
+    return !this.keypairs.has(index) && !this.handshakes.has(index) &&
+      !this.announcements.has(index);
   }
 }

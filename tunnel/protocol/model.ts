@@ -1,7 +1,7 @@
 /**
  * A reference model of devices that know each other, and random histories to hold the core to it:
  * packets lost, doubled, delayed, replayed and forged; clocks that jump; sessions renewed; devices
- * that roam; keys, preshared keys, peers and allowed IPs that change. After each step everything
+ * that roam; keys, preshared keys, manual keys, peers and allowed IPs that change. After each step everything
  * that came out of a device must be what the model allows. Everything follows from the seed.
  */
 import assert from "node:assert/strict";
@@ -49,7 +49,7 @@ export interface HistoryResult {
 /** Plays one history of `steps` events and throws AssertionError at the first broken promise. */
 export function playHistory(
   crypto: Crypto,
-  options: { seed: number; devices: number; steps: number },
+  options: { seed: number; devices: number; steps: number; manual?: boolean },
 ): HistoryResult {
   return new History(crypto, options).play(options.steps);
 }
@@ -62,17 +62,26 @@ class History {
   readonly #packets = new Map<number, SentPacket>();
   readonly #arrived = new Set<number>();
   readonly #nonces = new Set<string>();
+  /** Keys of single handshake messages, which have one nonce only. */
+  readonly #messageKeys = new Set<string>();
+  /** Whether pairs have manual keys, and which; by both addresses, the smaller first. */
+  readonly #manual: boolean;
+  readonly #manualKeys = new Map<string, Uint8Array>();
   readonly #later: { at: number; action: () => void }[] = [];
   #number = 0;
   #ports = 1000;
   #badness = 30;
 
-  constructor(crypto: Crypto, { seed, devices }: { seed: number; devices: number }) {
+  constructor(
+    crypto: Crypto,
+    { seed, devices, manual = false }: { seed: number; devices: number; manual?: boolean },
+  ) {
+    this.#manual = manual;
     const simulation = new Simulation(this.#observed(crypto), seed * 7919);
     this.#simulation = simulation;
     simulation.wire = () => this.#fate();
     for (let index = 1; index <= devices; index++) {
-      const remote = index === 2 && seed % 3 === 0;
+      const remote = index === 2 && seed % 3 === 0 && !manual;
       const node = simulation.node(`192.0.2.${index}:1000`, { remote });
       const member: Member = { node, address: `10.0.0.${index}`, remote, table: [] };
       this.#members.push(member);
@@ -190,9 +199,20 @@ class History {
 
   /** Both sides get it, one of them later. */
   #changePresharedKey(member: Member, other: Member): void {
+    if (this.#manual) return this.#changeManualKey(member, other);
     const presharedKey = this.#below(3) === 0 ? "none" as const : this.#bytes(32);
     this.#configure(member, other, { presharedKey });
     this.#inAWhile(() => this.#configure(other, member, { presharedKey }));
+  }
+
+  /** Likewise; without one the two shake hands. */
+  #changeManualKey(member: Member, other: Member): void {
+    const manualKey = this.#below(3) === 0 ? "none" as const : this.#bytes(32);
+    const name = pairOf(member, other);
+    if (manualKey === "none") this.#manualKeys.delete(name);
+    else this.#manualKeys.set(name, manualKey);
+    this.#configure(member, other, { manualKey });
+    this.#inAWhile(() => this.#configure(other, member, { manualKey }));
   }
 
   #changeKey(member: Member): void {
@@ -229,7 +249,17 @@ class History {
     this.#configure(member, other, {
       endpoint: other.node.endpoint,
       allowedIps: [this.#prefix(other.address, 32)],
+      ...this.#manualKeyOf(member, other),
     });
+  }
+
+  #manualKeyOf(member: Member, other: Member): Pick<PeerChange, "manualKey"> {
+    if (!this.#manual) return {};
+    const name = pairOf(member, other);
+    if (this.#number === 0 && !this.#manualKeys.has(name)) {
+      this.#manualKeys.set(name, this.#bytes(32));
+    }
+    return { manualKey: this.#manualKeys.get(name) ?? "none" };
   }
 
   /** Changes the device and the model alike. */
@@ -335,6 +365,7 @@ class History {
     this.#configure(member, other, {
       presharedKey: "none",
       replaceAllowedIps: true,
+      ...this.#manualKeyOf(member, other),
       ...(tellsWhere ? { endpoint: other.node.endpoint } : {}),
     });
     this.#configure(member, other, { allowedIps: [this.#prefix(other.address, 32)] });
@@ -380,7 +411,16 @@ class History {
   }
 
   #observed(crypto: Crypto): Crypto {
-    return { ...crypto, transport: (arena) => this.#observedAead(crypto.transport(arena)) };
+    return {
+      ...crypto,
+      seal: (out, key, plaintext, ad) => {
+        const name = key.toHex();
+        assert.ok(!this.#messageKeys.has(name), "the key of a message was used twice");
+        this.#messageKeys.add(name);
+        crypto.seal(out, key, plaintext, ad);
+      },
+      transport: (arena) => this.#observedAead(crypto.transport(arena)),
+    };
   }
 
   #observedAead(aead: TransportAead): TransportAead {
@@ -429,6 +469,10 @@ class History {
     if (item === undefined) throw new RangeError("Cannot choose: there is nothing to choose from");
     return item;
   }
+}
+
+function pairOf(a: Member, b: Member): string {
+  return [a.address, b.address].sort().join(" ");
 }
 
 /** The reference for allowed IPs: a list searched from its longest prefix. */

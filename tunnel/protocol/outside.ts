@@ -31,4 +31,11 @@ export type CoreEvent =
   }
   | { readonly kind: "endpoint-changed"; readonly peer: Peer }
   | { readonly kind: "first-data-received"; readonly peer: Peer }
+  | {
+    /** Its early data is taken; nothing up to its timestamp will be. */
+    readonly kind: "announcement-taken";
+    readonly peer: Peer;
+    /** TAI64N, 12 bytes. */
+    readonly timestamp: Uint8Array;
+  }
   | { readonly kind: "keys-expired"; readonly peer: Peer };

@@ -4,6 +4,7 @@ import type { Endpoint } from "./endpoint.ts";
 import type { Handshake, StaticSecret } from "./handshake.ts";
 import type { KeySlot } from "./key_pool.ts";
 import type { Keypair } from "./keypair.ts";
+import type { ManualState } from "./manual_state.ts";
 import { KEY_LENGTH, TIMESTAMP_LENGTH } from "./spec.ts";
 
 const NO_PRESHARED_KEY = new Uint8Array(KEY_LENGTH);
@@ -32,6 +33,11 @@ export class Peer implements Due, StaticSecret {
   /** As responder: a session that the initiator hasn't used yet. */
   next: Keypair | undefined;
 
+  /** With a manual key: what sends while no answered session can. */
+  early: Keypair | undefined;
+  /** There for as long as the peer has a manual key. */
+  manual: ManualState | undefined;
+
   /** Plaintext packets that wait for a session; an empty one is a keepalive. */
   queue: Uint8Array[] = [];
 
@@ -49,6 +55,8 @@ export class Peer implements Due, StaticSecret {
   newHandshakeAt = Infinity;
   zeroKeysAt = Infinity;
   persistentAt = Infinity;
+  /** When the announcement is sent once more. */
+  repeatAt = Infinity;
   wakeAt = Infinity;
 
   constructor(publicKey: Uint8Array, cookies: CookieGenerator) {

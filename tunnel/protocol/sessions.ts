@@ -153,7 +153,7 @@ export class Sessions {
 
   /** Makes the keys of a finished handshake. False if there is no memory for them. */
   begin(peer: Peer, parts: { state: Handshake; noise: Noise; initiator: boolean }): boolean {
-    const slot = this.#slotFor(peer);
+    const slot = this.takeSlot(peer);
     if (slot === undefined) {
       this.#context.drops.noKeyMemory++;
       this.#context.outside.event({ kind: "handshake-failed", peer, reason: "no-key-memory" });
@@ -177,13 +177,13 @@ export class Sessions {
       } else {
         peer.previous = peer.next;
         peer.next = undefined;
-        this.#drop(peer.current);
+        this.drop(peer.current);
       }
-      this.#drop(before);
+      this.drop(before);
       peer.current = keypair;
     } else {
-      this.#drop(peer.next);
-      this.#drop(peer.previous);
+      this.drop(peer.next);
+      this.drop(peer.previous);
       peer.previous = undefined;
       peer.next = keypair;
     }
@@ -200,17 +200,42 @@ export class Sessions {
 
   /** Wipes all session keys of the peer. */
   dropAll(peer: Peer): void {
-    this.#drop(peer.previous);
-    this.#drop(peer.current);
-    this.#drop(peer.next);
+    this.drop(peer.previous);
+    this.drop(peer.current);
+    this.drop(peer.next);
     peer.previous = undefined;
     peer.current = undefined;
     peer.next = undefined;
   }
 
+  /** Whether a packet for the peer would go out at once. */
+  canSend(peer: Peer): boolean {
+    return this.#usable(peer) !== undefined;
+  }
+
+  /** Memory for one more session. When it is short, the peer's oldest one makes room for its newest. */
+  takeSlot(peer: Peer): KeySlot | undefined {
+    const slot = this.#context.pool.take();
+    if (slot !== undefined || peer.previous === undefined) return slot;
+    this.drop(peer.previous);
+    peer.previous = undefined;
+    return this.#context.pool.take();
+  }
+
+  /** Wipes a session's keys. */
+  drop(keypair: Keypair | undefined): void {
+    if (keypair === undefined) return;
+    const { keypairs } = this.#indices;
+    if (keypairs.get(keypair.localIndex) === keypair) keypairs.delete(keypair.localIndex);
+    this.#context.pool.release(keypair.slot);
+    this.#context.aead.forget();
+  }
+
   #usable(peer: Peer): Keypair | undefined {
+    const { now } = this.#context;
     const keypair = peer.current;
-    return keypair !== undefined && keypair.usable(this.#context.now) ? keypair : undefined;
+    if (keypair !== undefined && keypair.usable(now)) return keypair;
+    return peer.early?.usable(now) === true ? peer.early : undefined;
   }
 
   #queue(peer: Peer, packet: Uint8Array): void {
@@ -268,7 +293,7 @@ export class Sessions {
   #confirm(peer: Peer, keypair: Keypair): void {
     const before = peer.previous;
     peer.previous = peer.current;
-    this.#drop(before);
+    this.drop(before);
     peer.current = keypair;
     peer.next = undefined;
     this.#timers.handshakeComplete(peer);
@@ -290,22 +315,6 @@ export class Sessions {
     if (this.#context.now - keypair.createdAt < limit) return;
     peer.sentLastMinuteHandshake = true;
     this.#initiate(peer);
-  }
-
-  /** When memory is short, the peer's oldest session makes room for its newest. */
-  #slotFor(peer: Peer): KeySlot | undefined {
-    const slot = this.#context.pool.take();
-    if (slot !== undefined || peer.previous === undefined) return slot;
-    this.#drop(peer.previous);
-    peer.previous = undefined;
-    return this.#context.pool.take();
-  }
-
-  #drop(keypair: Keypair | undefined): void {
-    if (keypair === undefined) return;
-    this.#indices.keypairs.delete(keypair.localIndex);
-    this.#context.pool.release(keypair.slot);
-    this.#context.aead.forget();
   }
 }
 

@@ -11,6 +11,7 @@ import { KEEPALIVE_TIMEOUT, REJECT_AFTER_TIME, REKEY_TIMEOUT } from "./spec.ts";
 /** What timers make happen. */
 export interface TimerActions {
   initiate(peer: Peer, retry: boolean): void;
+  repeatAnnouncement(peer: Peer): void;
   sendKeepalive(peer: Peer): void;
   giveUp(peer: Peer): void;
   zeroKeys(peer: Peer): void;
@@ -44,6 +45,7 @@ export class Timers {
           peer.newHandshakeAt,
           peer.zeroKeysAt,
           peer.persistentAt,
+          peer.repeatAt,
         ),
       );
     }
@@ -83,8 +85,15 @@ export class Timers {
     this.#deadlines.schedule(peer, peer.retransmitAt);
   }
 
+  /** An announcement went out that goes out once more after `delay`. */
+  announced(peer: Peer, delay: number): void {
+    peer.repeatAt = this.#context.now + delay;
+    this.#deadlines.schedule(peer, peer.repeatAt);
+  }
+
   handshakeComplete(peer: Peer): void {
     peer.retransmitAt = Infinity;
+    peer.repeatAt = Infinity;
     peer.attempts = 0;
     peer.sentLastMinuteHandshake = false;
     peer.lastHandshake = this.#context.outside.wallClock();
@@ -101,11 +110,16 @@ export class Timers {
     peer.newHandshakeAt = Infinity;
     peer.zeroKeysAt = Infinity;
     peer.persistentAt = Infinity;
+    peer.repeatAt = Infinity;
     peer.wakeAt = Infinity;
   }
 
   #fireOf(peer: Peer, actions: TimerActions): void {
     const { now } = this.#context;
+    if (peer.repeatAt <= now) {
+      peer.repeatAt = Infinity;
+      actions.repeatAnnouncement(peer);
+    }
     if (peer.retransmitAt <= now) this.#retransmit(peer, actions);
     if (peer.keepaliveAt <= now) {
       peer.keepaliveAt = Infinity;

@@ -29,10 +29,22 @@ export class TimestampSource {
     }
     this.#lastSeconds = seconds;
     this.#lastNanos = nanos;
-    const view = new DataView(out.buffer, out.byteOffset, TIMESTAMP_LENGTH);
-    view.setBigUint64(0, TAI64_BASE + BigInt(seconds));
-    view.setUint32(8, nanos);
+    writeTai(out, seconds, nanos);
   }
+}
+
+/** The timestamp of `wallClock` (milliseconds since 1970), to compare with. */
+export function timestampOf(wallClock: number): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(TIMESTAMP_LENGTH);
+  const seconds = Math.max(0, Math.floor(wallClock / 1000));
+  writeTai(out, seconds, Math.max(0, Math.floor((wallClock - seconds * 1000) * 1e6)));
+  return out;
+}
+
+function writeTai(out: Uint8Array, seconds: number, nanos: number): void {
+  const view = new DataView(out.buffer, out.byteOffset, TIMESTAMP_LENGTH);
+  view.setBigUint64(0, TAI64_BASE + BigInt(seconds));
+  view.setUint32(8, nanos);
 }
 
 /** Whether timestamp `a` is later than `b`. */

@@ -3,38 +3,54 @@ import about from "./deno.json" with { type: "json" };
 
 type Role = (args: string[]) => Promise<number>;
 
-const ROLES: Readonly<Record<string, { about: string; load: () => Promise<Role> }>> = {
+/** A role's words in the help, and which function of which module it is. */
+interface RoleEntry {
+  readonly about: string;
+  readonly module: string;
+  readonly name: string;
+}
+
+/** Their modules are named by strings: see `load`. */
+export const ROLES: Readonly<Record<string, RoleEntry>> = {
   gateway: {
     about: "the box: reader, terminals, uplink, portal, panel (--config FILE)",
-    load: async () => (await import("./web/gateway_role.ts")).gatewayRole,
+    module: "./web/gateway_role.ts",
+    name: "gatewayRole",
   },
   hub: {
     about: "the VPN endpoint in front of a private network (--config FILE)",
-    load: async () => (await import("./hub/role.ts")).hubRole,
+    module: "./hub/role.ts",
+    name: "hubRole",
   },
   tunnel: {
     about: "a userspace WireGuard interface, driven by `wg` (IFNAME [--foreground])",
-    load: async () => (await import("./tunnel/role.ts")).tunnelRole,
+    module: "./tunnel/role.ts",
+    name: "tunnelRole",
   },
   token: {
     about: "issue, change, show, import and export what cards and sticks carry",
-    load: async () => (await import("./token/role.ts")).tokenRole,
+    module: "./token/role.ts",
+    name: "tokenRole",
   },
   softcard: {
     about: "a software card on a virtual reader: PIV, OpenPGP, a purse (--state FILE)",
-    load: async () => (await import("./token/softcard/role.ts")).softcardRole,
+    module: "./token/softcard/role.ts",
+    name: "softcardRole",
   },
   terminal: {
     about: "what a PC on the LAN may run: the gateway's card as its own (reader --gateway HOST)",
-    load: async () => (await import("./token/share/terminal_role.ts")).terminalRole,
+    module: "./token/share/terminal_role.ts",
+    name: "terminalRole",
   },
   demo: {
     about: "a whole network in namespaces on this machine ([--once] [--json FILE])",
-    load: async () => (await import("./tests/demo/role.ts")).demoRole,
+    module: "./tests/demo/role.ts",
+    name: "demoRole",
   },
   engine: {
     about: "the key-holding process of one card; started by gateway, never by hand",
-    load: async () => (await import("./gateway/engine/role.ts")).engineRole,
+    module: "./gateway/engine/role.ts",
+    name: "engineRole",
   },
 };
 
@@ -57,13 +73,29 @@ export async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   try {
-    const role = await ROLES[name]?.load();
-    return await role?.(rest) ?? 1;
+    const entry = ROLES[name];
+    // It is one of its own properties: looked at above.
+    if (entry === undefined) return 2;
+    const role = await load(entry);
+    return await role(rest);
   } catch (error) {
     console.error(error instanceof Error ? error.message : String(error));
     if (Deno.env.has("SEKISHO_TRACE") && error instanceof Error) console.error(error.stack);
     return 1;
   }
+}
+
+/**
+ * What an import names by a literal the runtime reads at the start, with all that it imports: every
+ * role's code for each role, 6 MiB and half of the time that a start takes. So a packager must be
+ * told of these modules.
+ */
+export async function load({ module, name }: RoleEntry): Promise<Role> {
+  const exported = (await import(import.meta.resolve(module)))[name];
+  if (typeof exported !== "function") {
+    throw new Error(`Cannot start sekisho: ${module} has no ${name}; install it anew`);
+  }
+  return exported;
 }
 
 function help(): string {

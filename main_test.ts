@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { load, ROLES } from "./main.ts";
 
 const MAIN = new URL("./main.ts", import.meta.url).pathname;
 
@@ -20,6 +21,19 @@ Deno.test("main: no role, an unknown one and names of Object.prototype are wrong
     assert.equal(stdout, "");
     assert.match(stderr, /^Cannot start sekisho: .*; use one of .*\n$/);
   }
+});
+
+Deno.test("main: every role is where its entry says", async () => {
+  for (const entry of Object.values(ROLES)) assert.equal(typeof await load(entry), "function");
+});
+
+Deno.test("main: a start reads nothing of the roles", async () => {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", MAIN],
+    stdin: "null",
+  }).output();
+  const { modules } = JSON.parse(new TextDecoder().decode(stdout));
+  assert.equal(modules.length, 2, "main.ts and deno.json");
 });
 
 async function run(...args: string[]) {

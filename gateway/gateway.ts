@@ -133,6 +133,7 @@ export class Gateway implements GatewayView {
         reader,
         ...this.#stickOf(reader),
         issuers: issuerTexts(config),
+        ...(config.token.ask_user_id ? { asksUserId: true } : {}),
         ...profilesStart(config.token),
         tunnelInterface: config.tunnel.interface,
         kernel: config.tunnel.kernel,

@@ -23,6 +23,8 @@ export type PhaseDetail =
     readonly triesLeft: number;
     /** Set after a wrong PIN, so that the page can say so. */
     readonly wrong: boolean;
+    /** The user id is to be typed too. */
+    readonly asksUserId?: true;
   }
   /** A PIN was entered while a terminal has the shared card; it is tried as soon as that ends. */
   | {
@@ -34,12 +36,14 @@ export type PhaseDetail =
     readonly until: number;
     /** The address of the terminal at which the PIN was entered. */
     readonly from: string;
+    readonly asksUserId?: true;
   }
   | {
     readonly phase: "unlocking";
     readonly holder: string;
     /** The card works once its holder touches it. */
     readonly touch?: true;
+    readonly asksUserId?: true;
   }
   | { readonly phase: "blocked"; readonly holder: string }
   | { readonly phase: "refused"; readonly fault: ProfileFault }
@@ -79,7 +83,7 @@ export interface SealedPin {
   readonly engine: string;
   /** HPKE encapsulated key, 32 bytes. */
   readonly enc: Uint8Array;
-  /** HPKE ciphertext: PIN and 16-byte tag, at most 80 bytes. */
+  /** HPKE ciphertext, at most 112 bytes: the user id's digest where it is asked for, PIN, tag. */
   readonly ciphertext: Uint8Array;
 }
 
@@ -87,6 +91,8 @@ export interface SealedPin {
 export type PinOutcome =
   | { readonly outcome: "up" }
   | { readonly outcome: "wrong-pin"; readonly triesLeft: number }
+  /** Where the user id is asked for; which of the two it was isn't told. */
+  | { readonly outcome: "wrong-id-or-pin" }
   | { readonly outcome: "blocked" }
   /** Another PIN of this terminal waits or is tried, or too many wait. */
   | { readonly outcome: "busy" }

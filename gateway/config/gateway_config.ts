@@ -32,6 +32,8 @@ export interface GatewayConfig {
   /** Issuers' Ed25519 public keys, 32 bytes each. */
   readonly token: {
     readonly issuers: readonly Uint8Array[];
+    /** Whoever unlocks types the user id too, also where the profile doesn't ask for it. */
+    readonly ask_user_id: boolean;
     /** Files of signed lists of what the issuers took back, one for each issuer. */
     readonly revocations: readonly string[];
     /** Folder of sealed profiles whose cards have no room. */

@@ -173,6 +173,10 @@ export const GatewayConfigSchema = v.pipe(
         v.minLength(1),
         v.description("a list of at least one issuer's public key"),
       ),
+      ask_user_id: v.optional(
+        v.pipe(v.boolean(), v.description("true or false")),
+        false,
+      ),
       revocations: v.optional(
         v.pipe(
           v.array(text("a file's absolute path", (path) => /^\/[^\0\n]+$/.test(path))),

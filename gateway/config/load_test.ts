@@ -20,6 +20,7 @@ dns = ["203.0.113.53"]
 name = "Virtual PCD 00 00"
 [token]
 issuers = ["${KEY}"]
+ask_user_id = true
 revocations = ["/etc/sekisho/revoked.jws"]
 profiles = "/etc/sekisho/profiles"
 hub_profiles = { hub = "hub.example.org:51822", key_file = "/etc/sekisho/profiles.key" }
@@ -53,6 +54,7 @@ const parse = (text: string) => parseConfig(text, { name: "g.toml", schema: Gate
 Deno.test("gateway config: every key arrives", () => {
   const { token, ...config } = parse(FULL);
   assert.equal(token.issuers[0]?.toBase64({ alphabet: "base64url", omitPadding: true }), KEY);
+  assert.equal(token.ask_user_id, true);
   assert.deepEqual(token.revocations, ["/etc/sekisho/revoked.jws"]);
   assert.equal(token.profiles, "/etc/sekisho/profiles");
   assert.deepEqual(token.hub_profiles, {
@@ -86,6 +88,7 @@ Deno.test("gateway config: defaults", () => {
   const config = parse(SMALL);
   assert.deepEqual(config.panel, { host: "192.168.80.1", port: 8443 });
   assert.deepEqual(config.portal, { httpPort: 80, httpsPort: 443 });
+  assert.equal(config.token.ask_user_id, false);
   assert.deepEqual(config.tunnel, { interface: "sekisho0", kernel: "never" });
   assert.equal(config.state, "/var/lib/sekisho");
   assert.deepEqual(config.internet.dns, []);

@@ -23,6 +23,8 @@ export interface ReadyCard {
   readonly sealed: Uint8Array;
   /** Where the profile lay. */
   readonly carrier: ProfileCarrier;
+  /** The user id is to be typed with the PIN. */
+  readonly asksUserId: boolean;
 }
 
 export interface LookOptions {
@@ -35,6 +37,8 @@ export interface LookOptions {
   readonly profiles?: string;
   /** A hub that keeps such profiles. */
   readonly store?: ProfileStore;
+  /** The gateway wants the user id typed, whatever the profile says. */
+  readonly asksUserId?: boolean;
   /** Hears why a card is unreadable, for the journal. */
   readonly onFault: (message: string) => void;
 }
@@ -133,9 +137,12 @@ async function lookAtApplication(
   if (pin.state === "blocked") {
     return { report: { card: "blocked", holder: head.holder }, card, carrier };
   }
+  const { holder } = head;
+  const asksUserId = options.asksUserId === true || head.asksUserId === true;
+  const asked = { card: "pin-asked", holder, triesLeft: pin.triesLeft, expiresAt } as const;
   return {
-    report: { card: "pin-asked", holder: head.holder, triesLeft: pin.triesLeft, expiresAt },
-    ready: { card, head, sealed, carrier },
+    report: asksUserId ? { ...asked, asksUserId } : asked,
+    ready: { card, head, sealed, carrier, asksUserId },
   };
 }
 
@@ -144,7 +151,7 @@ function isWithoutProfile({ report }: Look): boolean {
 }
 
 /** The PIN's state after nobody's verification: an earlier user's is reset away. */
-async function freshPinStatus(session: CardSession, { client }: HeldCard) {
+export async function freshPinStatus(session: Pick<CardSession, "reset">, { client }: HeldCard) {
   const status = await client.pinStatus();
   if (status.state !== "verified") return status;
   await session.reset();

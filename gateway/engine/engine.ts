@@ -11,6 +11,7 @@ import type { IssuerKey, ProfileHead } from "../../token/profile/types.ts";
 import { prepareTunnel } from "../../tunnel/tunnel.ts";
 import { lookAtCard, type ReadyCard, takeCard } from "./card.ts";
 import { cardFacts } from "./card_facts.ts";
+import { HolderCheck, untilAlike } from "./holder_check.ts";
 import { MAX_MESSAGE_BYTES, TUNNEL_REPORT_MS } from "./limits.ts";
 import { Lending } from "./lending.ts";
 import { LineWriter, readLines } from "./lines.ts";
@@ -30,6 +31,7 @@ export class Engine {
   readonly #id = crypto.randomUUID();
   readonly #secrets = new EngineSecrets();
   readonly #writer = new LineWriter<FromEngine>(Deno.stdout.writable);
+  readonly #holder = new HolderCheck(this.#secrets);
   readonly #prepared = prepareTunnel();
   #start: Start | undefined;
   #opener: PinOpener | undefined;
@@ -120,6 +122,7 @@ export class Engine {
       issuerKeys: issuerKeysOf(start),
       ...(start.profiles === undefined ? {} : { profiles: start.profiles }),
       ...(start.store === undefined ? {} : { store: start.store }),
+      asksUserId: start.asksUserId ?? false,
       now: Date.now(),
       askGateway: (head) => this.#askGateway(head),
       onFault: (message) => this.#notice(message),
@@ -148,6 +151,7 @@ export class Engine {
     watchStick(path, () => this.#cardGone());
     const look = await lookAtStick(path, {
       issuerKeys: issuerKeysOf(start),
+      asksUserId: start.asksUserId ?? false,
       now: Date.now(),
       askGateway: (head) => this.#askGateway(head),
       onFault: (message) => this.#notice(message),
@@ -185,28 +189,33 @@ export class Engine {
       this.#unlocking = false;
       return await this.#say({ type: "unlock-failed", why });
     }
-    const pin = await opener.open({
-      enc: bytes(message.enc),
-      ciphertext: bytes(message.ciphertext),
-    });
-    if (pin === undefined) {
+    const sealed = { enc: bytes(message.enc), ciphertext: bytes(message.ciphertext) };
+    // What came without the id that is asked for, or with one that isn't, costs nobody a try.
+    const entered = token.asksUserId
+      ? await opener.openWithId(sealed)
+      : await opener.open(sealed).then((pin) => pin && { pin, userId: undefined });
+    if (entered === undefined) {
       this.#unlocking = false;
       this.#lending?.giveOn();
       return await this.#say({ type: "unlock-failed", why: { failure: "not-sealed-to-me" } });
     }
-    this.#secrets.keepPin(pin);
-    const unlocked = "found" in token
-      ? await unlockStick(token, this.#secrets)
-      : await unlock(token, {
-        issuerKeys: issuerKeysOf(start),
-        secrets: this.#secrets,
-        onTouch: (wanted) => void this.#say({ type: "touch", wanted }),
-      });
+    const began = performance.now();
+    this.#secrets.keepPin(entered.pin);
+    const tried = "found" in token ? await unlockStick(token, this.#secrets) : await unlock(token, {
+      issuerKeys: issuerKeysOf(start),
+      secrets: this.#secrets,
+      onTouch: (wanted) => void this.#say({ type: "touch", wanted }),
+    });
+    const { userId } = entered;
+    const unlocked = userId === undefined
+      ? tried
+      : await this.#holder.check(tried, { userId, token, session: this.#card });
     if (unlocked.result === "failed") {
       this.#secrets.forgetPin();
+      if (userId !== undefined) await untilAlike(unlocked, began);
       this.#unlocking = false;
       const { why } = unlocked;
-      this.#lending?.giveOn(why.failure === "wrong-pin" ? why.triesLeft : undefined);
+      this.#lending?.giveOn("triesLeft" in why ? why.triesLeft : undefined);
       return await this.#say({ type: "unlock-failed", why });
     }
     const uplink = this.#uplink = await Uplink.open({

@@ -2,6 +2,10 @@
 
 /** Longest message on the pipe, in bytes. */
 export const MAX_MESSAGE_BYTES = 256 * 1024;
+/** Wrong entries that no card counts, before an engine ends and the next one waits a while. */
+export const WRONG_ENTRIES = 5;
+/** Where a user id is asked for, no wrong entry is answered sooner, in milliseconds. */
+export const WRONG_ENTRY_MS = 1_500;
 /** One exchange with the card, in milliseconds. */
 export const CARD_ANSWER_MS = 5_000;
 /** How often the tunnel's counters are told, in milliseconds. */

@@ -38,6 +38,8 @@ export const ToEngineSchema = v.variant("type", [
     tunnelInterface: text(15),
     /** Whether the kernel's WireGuard may carry the packets. */
     kernel: v.picklist(["auto", "never"]),
+    /** The user id is asked for with every PIN. */
+    asksUserId: v.exactOptional(v.literal(true)),
     /** How the card is lent to terminals; none: it isn't. */
     share: v.exactOptional(ShareStartSchema),
   }),
@@ -46,7 +48,7 @@ export const ToEngineSchema = v.variant("type", [
   v.strictObject({
     type: v.literal("pin"),
     enc: base64url(43),
-    ciphertext: base64url(128),
+    ciphertext: base64url(150),
   }),
   v.strictObject({ type: v.literal("end") }),
   ...ToEngineShareSchemas,
@@ -94,6 +96,7 @@ export const FromEngineSchema = v.variant("type", [
         holder: text(128),
         triesLeft: count,
         expiresAt: number,
+        asksUserId: v.exactOptional(v.literal(true)),
       }),
       v.strictObject({ card: v.literal("expired"), holder: text(128), expiredAt: number }),
       v.strictObject({ card: v.literal("blocked"), holder: text(128) }),
@@ -104,6 +107,7 @@ export const FromEngineSchema = v.variant("type", [
     type: v.literal("unlock-failed"),
     why: v.variant("failure", [
       v.strictObject({ failure: v.literal("wrong-pin"), triesLeft: count }),
+      v.strictObject({ failure: v.literal("wrong-id"), triesLeft: count }),
       v.strictObject({ failure: v.literal("blocked") }),
       v.strictObject({ failure: v.literal("not-sealed-to-me") }),
       v.strictObject({ failure: v.literal("given-up") }),

@@ -35,6 +35,10 @@ export class EngineSecrets {
     this.#fileKey.set(fileKey.subarray(0, this.#fileKey.length));
   }
 
+  forgetFileKey(): void {
+    this.#fileKey.fill(0);
+  }
+
   wipe(): void {
     this.sessionKeys.wipe();
     this.profile.wipe();

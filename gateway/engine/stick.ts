@@ -14,16 +14,16 @@ import { insertionOf, watchInsertion } from "../../token/stick/presence.ts";
 import type { CardReport, UnlockFailure } from "../session/events.ts";
 import type { ProfileFault } from "../view.ts";
 import type { LookOptions } from "./card.ts";
+import { WRONG_ENTRIES } from "./limits.ts";
 import type { EngineSecrets } from "./secrets.ts";
 import type { Unlocked } from "./unlock.ts";
-
-/** A stick counts no tries itself: after so many this engine ends, and the next one waits a while. */
-const MOST_TRIES = 5;
 
 /** A stick whose profile may be opened with a password. */
 export interface ReadyStick {
   readonly found: FoundStick;
   readonly head: ProfileHead;
+  /** The user id is to be typed with the password. */
+  readonly asksUserId: boolean;
   triesLeft: number;
 }
 
@@ -76,9 +76,11 @@ export async function lookAtStick(path: string, options: LookOptions): Promise<S
   if (check.result === "expired") {
     return { report: { card: "expired", holder, expiredAt: expiresAt } };
   }
+  const asksUserId = options.asksUserId === true || head.asksUserId === true;
+  const asked = { card: "pin-asked", holder, triesLeft: WRONG_ENTRIES, expiresAt } as const;
   return {
-    report: { card: "pin-asked", holder, triesLeft: MOST_TRIES, expiresAt },
-    ready: { found, head, triesLeft: MOST_TRIES },
+    report: asksUserId ? { ...asked, asksUserId } : asked,
+    ready: { found, head, asksUserId, triesLeft: WRONG_ENTRIES },
   };
 }
 
@@ -88,15 +90,7 @@ export async function unlockStick(
   secrets: EngineSecrets,
 ): Promise<Unlocked | { result: "failed"; why: UnlockFailure }> {
   const identity = await openKey(ready.found, secrets.pin);
-  if (identity === "wrong-password") {
-    ready.triesLeft -= 1;
-    const { triesLeft } = ready;
-    if (triesLeft > 0) return failed({ failure: "wrong-pin", triesLeft });
-    return failed({
-      failure: "failed",
-      reason: `${MOST_TRIES} wrong passwords; wait, then try again`,
-    });
-  }
+  if (identity === "wrong-password") return failed(countWrong(ready, "wrong-pin"));
   const opened = await openStickProfile(ready.found, {
     head: ready.head,
     identity,
@@ -107,6 +101,15 @@ export async function unlockStick(
   // Only a card asks for it again.
   secrets.forgetPin();
   return opened;
+}
+
+/** A stick counts no tries itself: at the last one this engine ends, and the next one waits. */
+export function countWrong(ready: ReadyStick, failure: "wrong-pin" | "wrong-id"): UnlockFailure {
+  ready.triesLeft -= 1;
+  const { triesLeft, asksUserId } = ready;
+  if (triesLeft > 0) return { failure, triesLeft };
+  const what = asksUserId ? "times a wrong user id or password" : "wrong passwords";
+  return { failure: "failed", reason: `${WRONG_ENTRIES} ${what}; wait, then try again` };
 }
 
 async function readStick(path: string, options: LookOptions): Promise<FoundStick | StickFault> {

@@ -22,6 +22,8 @@ export type CardReport =
     readonly holder: string;
     readonly triesLeft: number;
     readonly expiresAt: number;
+    /** The user id is to be typed with the PIN. */
+    readonly asksUserId?: true;
   }
   | { readonly card: "expired"; readonly holder: string; readonly expiredAt: number }
   | { readonly card: "blocked"; readonly holder: string }
@@ -30,6 +32,8 @@ export type CardReport =
 /** How an attempt to unlock ended, seen from the engine; success is a grant. */
 export type UnlockFailure =
   | { readonly failure: "wrong-pin"; readonly triesLeft: number }
+  /** The PIN was right, and the user id that came with it was not the profile's. */
+  | { readonly failure: "wrong-id"; readonly triesLeft: number }
   | { readonly failure: "blocked" }
   | { readonly failure: "not-sealed-to-me" }
   /** It waited for the card, and its terminal gave up. */

@@ -20,6 +20,7 @@ import * as limits from "./limits.ts";
 import { isUnseenLast, PinLine, type WaitingPin } from "./pin_line.ts";
 import { begun, counted, touched, waiting } from "./pin_stages.ts";
 import { type AfterEnd, type Asked, boundOf, expiryOf, phaseOf, type Stage } from "./stage.ts";
+import { wrongEntry } from "./wrong_entry.ts";
 
 export class SessionCore {
   readonly #insertions = new Insertions();
@@ -251,10 +252,12 @@ export class SessionCore {
     const { report, pin: { ticket } } = stage;
     const { holder } = report;
     switch (why.failure) {
-      case "wrong-pin": {
+      case "wrong-pin":
+      case "wrong-id": {
         const { triesLeft } = why;
-        this.#journal("warning", "pin-wrong", { holder, triesLeft });
-        this.#answer(ticket, { outcome: "wrong-pin", triesLeft });
+        const event = why.failure === "wrong-pin" ? "pin-wrong" : "user-id-wrong";
+        this.#journal("warning", event, { holder, triesLeft });
+        this.#answer(ticket, wrongEntry(report, triesLeft));
         return this.#askAgain({ ...report, triesLeft }, { wrong: true, now });
       }
       case "not-sealed-to-me":

@@ -140,6 +140,40 @@ Deno.test("expired, blocked and refused cards end their engine and stay so until
   }
 });
 
+Deno.test("where the user id is asked for, a wrong one and a wrong PIN have one answer", () => {
+  const failures = ["wrong-pin", "wrong-id"] as const;
+  const told = failures.map((failure) => {
+    const core = new SessionCore();
+    drive(core, reader("present"), hello(1), {
+      type: "engine-card",
+      run: run(1),
+      report: {
+        ...{ card: "pin-asked", holder: "Hana", triesLeft: 3, expiresAt: DAY },
+        asksUserId: true,
+      },
+    }, pin(1));
+    assert.deepEqual({ ...core.phase }, { phase: "unlocking", holder: "Hana", asksUserId: true });
+    const triesLeft = failure === "wrong-pin" ? 2 : 3;
+    const out = drive(core, {
+      type: "engine-unlock-failed",
+      run: run(1),
+      why: { failure, triesLeft },
+    });
+    assert.deepEqual({ ...core.phase }, {
+      ...{ phase: "pin-asked", holder: "Hana", triesLeft, wrong: true, asksUserId: true },
+    }, "the administrator sees the token's own count");
+    const journal = out.flatMap((one) => one.type === "journal" ? [one.event] : []);
+    assert.deepEqual(journal, [failure === "wrong-pin" ? "pin-wrong" : "user-id-wrong"]);
+    return out.filter(({ type }) => type === "answer-pin");
+  });
+  assert.deepEqual(told[0], [{
+    type: "answer-pin",
+    ticket: 1,
+    outcome: { outcome: "wrong-id-or-pin" },
+  }]);
+  assert.deepEqual(told[1], told[0]);
+});
+
 Deno.test("PINs: nobody's turn, another engine's, and while one runs", () => {
   const core = new SessionCore();
   const outcome = (commands: SessionCommand[]) =>

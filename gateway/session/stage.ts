@@ -97,15 +97,18 @@ export function phaseOf(
       return { phase: "reading" };
     case "asked": {
       const { holder, triesLeft } = stage.report;
-      return { phase: "pin-asked", holder, triesLeft, wrong: stage.wrong };
+      const { wrong } = stage;
+      return { phase: "pin-asked", holder, triesLeft, wrong, ...askedFor(stage.report) };
     }
     case "suspended": {
-      const { report: { holder }, busy, until, pin: { from } } = stage;
-      return { phase: "suspended", holder, busy, until, from };
+      const { report, busy, until, pin: { from } } = stage;
+      const { holder } = report;
+      return { phase: "suspended", holder, busy, until, from, ...askedFor(report) };
     }
     case "unlocking":
       return {
         ...{ phase: "unlocking", holder: stage.report.holder },
+        ...askedFor(stage.report),
         ...(stage.touch === undefined ? {} : { touch: stage.touch }),
       };
     case "applying":
@@ -122,6 +125,10 @@ export function phaseOf(
     default:
       return assertNever(stage);
   }
+}
+
+function askedFor({ asksUserId }: Asked): { asksUserId?: true } {
+  return asksUserId ? { asksUserId } : {};
 }
 
 function withoutCard(readers: readonly ReaderState[]): SessionPhase {

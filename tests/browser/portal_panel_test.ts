@@ -149,6 +149,31 @@ browserTest("the holder of a stick is asked for a password", async (site) => {
   await says(page, "#alert", "Another password is being tried");
 });
 
+browserTest("where the user id is asked for, it goes sealed with the PIN", async (site) => {
+  const { view, page } = await site.open("portal");
+  view.userId = "hanako7";
+  view.askPin();
+  await says(page, "h1", "Enter your user id and PIN");
+  assert.ok(!(await page.innerText("body")).includes("Hanako"));
+  await page.waitForFunction(() => document.activeElement?.id === "user-id");
+  const bodies: string[] = [];
+  page.on("request", (request) => bodies.push(request.url() + (request.postData() ?? "")));
+  await page.keyboard.type("hanako8");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.activeElement?.id === "pin");
+  await page.keyboard.type("123456");
+  await page.keyboard.press("Enter");
+  await says(page, "#alert", "The user id or the PIN is wrong.");
+  assert.equal(await page.inputValue("#user-id") + await page.inputValue("#pin"), "");
+  await site.shoot(page, "portal-user-id");
+  await page.fill("#user-id", "Hanako7");
+  await page.fill("#pin", "123456");
+  await page.click("form button");
+  await says(page, "h1", "You are connected");
+  assert.equal(bodies.filter((body) => body.includes("ciphertext")).length, 2);
+  assert.ok(!bodies.some((body) => /hanako/i.test(body)), "no id leaves the page in the clear");
+});
+
 browserTest("Japanese, dark and narrow: the portal fits", async (site) => {
   const { view, page } = await site.open("portal", {
     locale: "ja-JP",
@@ -167,8 +192,15 @@ browserTest("Japanese, dark and narrow: the portal fits", async (site) => {
   await says(page, "#alert", "これが最後の 1 回です。");
   await fits(page);
   await site.shoot(page, "portal-japanese");
+  view.userId = "hanako7";
+  view.askPin(true);
+  await says(page, "h1", "ユーザー ID と PIN を入力してください");
+  await fits(page);
+  await site.shoot(page, "portal-user-id-japanese");
   await page.click("text=English");
-  await says(page, "h1", "Enter your PIN");
+  await says(page, "h1", "Enter your user id and PIN");
+  await fits(page);
+  await site.shoot(page, "portal-user-id-phone");
 });
 
 browserTest("without JavaScript the portal still tells where things stand", async (site) => {

@@ -167,7 +167,7 @@ function configIn(dir: string): GatewayConfig {
       dhcp: { from: "192.168.80.100", to: "192.168.80.199", lease: "12h" },
     },
     internet: { interface: "wan0", dns: ["203.0.113.53"] },
-    token: { issuers: [], revocations: [] },
+    token: { issuers: [], ask_user_id: false, revocations: [] },
     tunnel: { interface: "sekisho0", kernel: "never" },
     panel: { host: BOX.lan, port: 8443 },
     portal: { httpPort: 80, httpsPort: 443 },

@@ -85,13 +85,21 @@ labTest("the client runs from the stick, and nothing of it stays", async () => {
 
 labTest("pulling the stick ends the client at once, and nothing of it stays", async () => {
   // The server's first address is of a family that this computer's network doesn't have.
-  await using world = await open(["--endpoint", SERVER], { endpoint: "[2001:db8::9]:51820" });
+  const more = ["--endpoint", SERVER, "--ask-user-id", "yes"];
+  await using world = await open(more, { endpoint: "[2001:db8::9]:51820" });
   const { pc, computer, stick, loop } = world;
   const before = await computer.files();
   const needles = await secretsOf(stick);
   const person = new Person(await computer.start());
-  await person.waitFor("Password: ");
-  await person.type(`${PASSWORD}\r`);
+  const enter = async (id: string) => {
+    await person.waitFor("User id: ");
+    await person.type(`${id}\r`);
+    await person.waitFor("Password: ");
+    await person.type(`${PASSWORD}\r`);
+  };
+  await enter("Alice Example");
+  await person.waitFor("Wrong user id or password; try again.");
+  await enter("alice");
   await person.waitFor("Connected: ");
   const pulledAt = performance.now();
   await loop.pull();

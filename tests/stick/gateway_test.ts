@@ -127,11 +127,28 @@ labTest(
     const end = Date.now() + 60_000;
     const short = await makeStick(lab.dir, {
       ...{ server, name: "short", issuer: stick.issuer },
-      more: ["--expires", new Date(end).toISOString()],
+      more: ["--expires", new Date(end).toISOString(), "--ask-user-id", "yes"],
     });
     await port.insert(short.image);
-    await world.until("pin-asked");
-    assert.deepEqual(await world.enter(PASSWORD), { outcome: "up" });
+    const asked = await world.until("pin-asked");
+    assert.deepEqual([asked.asksUserId, asked.holder, asked.triesLeft], [
+      true,
+      undefined,
+      undefined,
+    ]);
+    assert.deepEqual(await world.enter(PASSWORD), { outcome: "stale" }, "no try without the id");
+    const alike = { outcome: "wrong-id-or-pin" };
+    const mistyped = "alicia-of-the-second-floor";
+    assert.deepEqual(await world.enter(PASSWORD, mistyped), alike);
+    const needle = { name: "typed id", bytes: new TextEncoder().encode(mistyped) };
+    const { box } = world;
+    assert.deepEqual(searchMemory([box.pid, ...box.pids()], [needle]).hits, []);
+    const journal = await Deno.readFile(`${lab.dir}/state/gateway.db`);
+    const written = await Deno.readFile(`${lab.dir}/state/gateway.db-wal`);
+    const kept = new TextDecoder("latin1").decode(Uint8Array.from([...journal, ...written]));
+    assert.ok(kept.includes("user-id-wrong") && !kept.includes(mistyped));
+    assert.deepEqual(await world.enter("no such password", "alice"), alike);
+    assert.deepEqual(await world.enter(PASSWORD, "Alice"), { outcome: "up" });
     await world.until("expired");
     assert.ok(Date.now() >= end - 1000);
     assert.deepEqual(enginePids(world.box.pids()), []);
@@ -141,6 +158,8 @@ labTest(
 interface PortalState {
   readonly phase: string;
   readonly holder?: string;
+  readonly asksUserId?: true;
+  readonly triesLeft?: number;
   readonly fault?: string;
   readonly target?: { readonly engine: string; readonly publicKey: string };
 }
@@ -207,12 +226,13 @@ class World implements AsyncDisposable {
   }
 
   /** Enters a password as the page does. */
-  async enter(password: string): Promise<Record<string, unknown>> {
+  async enter(password: string, userId?: string): Promise<Record<string, unknown>> {
     const { target } = await this.portal();
     assert.ok(target, "a password is asked for");
     const publicKey = Uint8Array.fromBase64(target.publicKey, { alphabet: "base64url" });
     const { engine } = target;
-    const sealed = await sealPin(new TextEncoder().encode(password), { publicKey, engine });
+    const to = { publicKey, engine, userId };
+    const sealed = await sealPin(new TextEncoder().encode(password), to);
     const text = (bytes: Uint8Array) =>
       bytes.toBase64({ alphabet: "base64url", omitPadding: true });
     const body = { engine, enc: text(sealed.enc), ciphertext: text(sealed.ciphertext) };

@@ -1,5 +1,6 @@
 /** From the fields that an issuer chooses to a profile. */
 import { ulid } from "ulid";
+import { plainUserId } from "../pin/user_id.ts";
 import {
   checkProfile,
   explainProfile,
@@ -34,7 +35,13 @@ export const NOBODYS_IDENTITY: Profile["identity"] = {
  */
 export function draftProfile(fields: Fields, context: DraftContext): Profile {
   const { cardId, now, former, identity, hasPresharedKey, recipients } = context;
-  const { mtu, keepalive } = fields;
+  const { mtu, keepalive, user } = fields;
+  if (fields.asksUserId && plainUserId(user.id) === plainUserId(user.name)) {
+    throw new UsageError(
+      `Cannot ask for the user id ${user.id}: it is the name that every reader shows; ` +
+        "give another --user-name",
+    );
+  }
   return checkDraft({
     v: PROFILE_VERSION,
     id: former?.profileId ?? ulid(now * 1000),
@@ -44,6 +51,7 @@ export function draftProfile(fields: Fields, context: DraftContext): Profile {
     issuedAt: now,
     expiresAt: fields.expiresAt,
     user: fields.user,
+    ...(fields.asksUserId ? { asksUserId: true } : {}),
     clientId: fields.clientId,
     serverId: fields.serverId,
     identity,

@@ -155,6 +155,7 @@ function fieldsOf({ profile }: OpenedProfile): Fields {
     clientId: profile.clientId,
     serverId: profile.serverId,
     user: profile.user,
+    asksUserId: profile.asksUserId ?? false,
     expiresAt: profile.expiresAt,
     addresses: tunnel.addresses,
     dns: tunnel.dns,

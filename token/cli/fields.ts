@@ -11,6 +11,7 @@ export const FIELD_FLAGS = {
   "server-id": "text",
   "user-id": "text",
   "user-name": "text",
+  "ask-user-id": "text",
   expires: "text",
   address: "list",
   dns: "list",
@@ -28,6 +29,8 @@ export const FIELD_HELP = `  --client-id ID       client_id: the client's name a
   --server-id ID       server_id: the hub's name (default: the first endpoint's host)
   --user-id ID         [user] id (default: the client id)
   --user-name NAME     [user] name, as pages show it (default: the user id)
+  --ask-user-id X      [user] ask_id: yes, whoever unlocks types the user id with the PIN; or no
+                       (default)
   --expires WHEN       expires: a date (2027-12-31, RFC 3339) or days from now (90d; default 365d)
   --address CIDR       [tunnel] addresses (repeat)
   --dns ADDRESS        [tunnel] dns (repeat)
@@ -48,7 +51,11 @@ const FileSchema = v.strictObject({
   server_id: v.optional(text),
   expires: v.optional(v.union([text, v.date()], "expected a date or days (90d)")),
   other_traffic: v.optional(text),
-  user: v.optional(v.strictObject({ id: v.optional(text), name: v.optional(text) })),
+  user: v.optional(v.strictObject({
+    id: v.optional(text),
+    name: v.optional(text),
+    ask_id: v.optional(v.boolean("expected true or false")),
+  })),
   tunnel: v.optional(v.strictObject({
     addresses: v.optional(texts),
     dns: v.optional(texts),
@@ -70,6 +77,7 @@ export interface Fields {
   readonly clientId: string;
   readonly serverId: string;
   readonly user: { readonly id: string; readonly name: string };
+  readonly asksUserId: boolean;
   /** Unix seconds. */
   readonly expiresAt: number;
   readonly addresses: readonly string[];
@@ -118,6 +126,7 @@ export async function readFields(
       id: userId,
       name: given.text("user-name") ?? file.user?.name ?? known.user?.name ?? userId,
     },
+    asksUserId: yesOrNo(given, "ask-user-id") ?? file.user?.ask_id ?? known.asksUserId ?? false,
     expiresAt: expiryOf(expires, now),
     addresses: many("address", file.tunnel?.addresses, known.addresses),
     dns: many("dns", file.tunnel?.dns, known.dns),
@@ -173,6 +182,13 @@ function integer(given: Given, flag: string): number | undefined {
     throw new UsageError(`Cannot use --${flag} ${value}: expected a number`);
   }
   return Number(value);
+}
+
+function yesOrNo(given: Given, flag: string): boolean | undefined {
+  const value = given.text(flag);
+  if (value === undefined) return undefined;
+  if (value === "yes" || value === "no") return value === "yes";
+  throw new UsageError(`Cannot use --${flag} ${value}: expected yes or no`);
 }
 
 function hostOf(endpoint: string | undefined): string {

@@ -110,6 +110,7 @@ async function describe(
     expired: check.result === "expired",
     issuer: head.issuer,
     issuerTrusted: isTrusted,
+    asksUserId: head.asksUserId,
     otherHalfAt: head.split?.hub,
   };
   if (pin !== undefined) {

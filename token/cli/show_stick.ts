@@ -72,8 +72,8 @@ async function unlocked(found: FoundStick, password: Uint8Array): Promise<FileKe
 }
 
 function headFacts(head: ProfileHead): Record<string, unknown> {
-  const { profileId: id, holder, generation, expiresAt, issuer } = head;
-  return { id, holder, generation, expiresAt: isoOf(expiresAt), issuer };
+  const { profileId: id, holder, generation, expiresAt, issuer, asksUserId } = head;
+  return { id, holder, generation, expiresAt: isoOf(expiresAt), issuer, asksUserId };
 }
 
 async function settingsOf(

@@ -17,6 +17,7 @@ export interface Summary {
   readonly card: string;
   readonly holder: string;
   readonly user: string;
+  readonly asksUserId: boolean;
   readonly client: string;
   readonly server: string;
   readonly issuer: string;
@@ -51,6 +52,7 @@ export function summarize(profile: Profile, context: SummaryContext): Summary {
     card: profile.cardId,
     holder: profile.user.name,
     user: profile.user.id,
+    asksUserId: profile.asksUserId ?? false,
     client: profile.clientId,
     server: profile.serverId,
     issuer,
@@ -80,6 +82,7 @@ export function summaryLines(summary: Summary): string[] {
     ["profile", `${summary.profile}, generation ${summary.generation}`],
     ["card", summary.card],
     ["holder", `${summary.holder} (${summary.user})`],
+    ["asks for", summary.asksUserId ? "user id and PIN or password" : undefined],
     ["client, server", `${summary.client}, ${summary.server}`],
     ["valid", `${summary.issued} to ${summary.expires}`],
     ["issuer", summary.issuer],

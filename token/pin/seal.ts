@@ -9,11 +9,17 @@ import {
   KEM_DHKEM_X25519_HKDF_SHA256,
 } from "@panva/hpke-noble";
 import { CipherSuite, type Key } from "hpke";
+import { USER_ID_DIGEST_BYTES, userIdDigest } from "./user_id.ts";
 
 /** Longest PIN in bytes that is accepted anywhere (PIV: 8; OpenPGP and passwords: longer). */
 export const MAX_PIN_BYTES = 64;
 
+/** Longest ciphertext: a PIN with a user id's digest before it, and the tag. */
+export const MAX_SEALED_BYTES = USER_ID_DIGEST_BYTES + MAX_PIN_BYTES + 16;
+
 const INFO = new TextEncoder().encode("sekisho pin 1");
+/** Of what is sealed with a user id: neither passes for the other. */
+const INFO_WITH_ID = new TextEncoder().encode("sekisho user id and pin 1");
 
 const suite = new CipherSuite(
   KEM_DHKEM_X25519_HKDF_SHA256,
@@ -26,7 +32,21 @@ export interface PinOpener {
   /** 32 bytes, X25519. */
   readonly publicKey: Uint8Array;
   /** The PIN's bytes, to be wiped by the caller; `undefined` when it was not sealed to this key. */
-  open(sealed: { enc: Uint8Array; ciphertext: Uint8Array }): Promise<Uint8Array | undefined>;
+  open(sealed: Sealed): Promise<Uint8Array | undefined>;
+  /** The same where a user id was sealed with the PIN. */
+  openWithId(sealed: Sealed): Promise<IdAndPin | undefined>;
+}
+
+interface Sealed {
+  readonly enc: Uint8Array;
+  readonly ciphertext: Uint8Array;
+}
+
+/** Both to be wiped by the caller. */
+export interface IdAndPin {
+  /** As {@linkcode userIdDigest} makes it. */
+  readonly userId: Uint8Array;
+  readonly pin: Uint8Array;
 }
 
 /**
@@ -36,16 +56,26 @@ export interface PinOpener {
  */
 export async function sealPin(
   pin: Uint8Array,
-  to: { publicKey: Uint8Array; engine: string },
+  to: {
+    publicKey: Uint8Array;
+    engine: string;
+    /** Goes along where the engine asks for it. */
+    userId?: string | undefined;
+  },
 ): Promise<{ enc: Uint8Array; ciphertext: Uint8Array }> {
   if (pin.length === 0 || pin.length > MAX_PIN_BYTES) {
     throw new RangeError(`Cannot seal a PIN of ${pin.length} bytes`);
   }
   const key = await suite.DeserializePublicKey(to.publicKey);
-  const { encapsulatedSecret, ciphertext } = await suite.Seal(key, pin, {
-    info: INFO,
+  const id = to.userId === undefined ? new Uint8Array(0) : userIdDigest(to.userId);
+  const plaintext = new Uint8Array(id.length + pin.length);
+  plaintext.set(id);
+  plaintext.set(pin, id.length);
+  const { encapsulatedSecret, ciphertext } = await suite.Seal(key, plaintext, {
+    info: to.userId === undefined ? INFO : INFO_WITH_ID,
     aad: new TextEncoder().encode(to.engine),
   });
+  plaintext.fill(0);
   return { enc: encapsulatedSecret, ciphertext };
 }
 
@@ -54,15 +84,24 @@ export async function makePinOpener(engine: string): Promise<PinOpener> {
   const pair: { publicKey: Key; privateKey: Key } = await suite.GenerateKeyPair();
   const publicKey = await suite.SerializePublicKey(pair.publicKey);
   const aad = new TextEncoder().encode(engine);
+  const open = async ({ enc, ciphertext }: Sealed, info: Uint8Array, longest: number) => {
+    if (enc.length !== 32 || ciphertext.length > longest + 16) return undefined;
+    try {
+      return await suite.Open(pair.privateKey, enc, ciphertext, { info, aad });
+    } catch {
+      return undefined; // whatever was wrong with it, it was not sealed to this engine
+    }
+  };
   return {
     publicKey,
-    async open({ enc, ciphertext }) {
-      if (enc.length !== 32 || ciphertext.length > MAX_PIN_BYTES + 16) return undefined;
-      try {
-        return await suite.Open(pair.privateKey, enc, ciphertext, { info: INFO, aad });
-      } catch {
-        return undefined; // whatever was wrong with it, it was not sealed to this engine
-      }
+    open: (sealed) => open(sealed, INFO, MAX_PIN_BYTES),
+    async openWithId(sealed) {
+      const both = await open(sealed, INFO_WITH_ID, USER_ID_DIGEST_BYTES + MAX_PIN_BYTES);
+      if (both === undefined || both.length <= USER_ID_DIGEST_BYTES) return undefined;
+      return {
+        userId: both.subarray(0, USER_ID_DIGEST_BYTES),
+        pin: both.subarray(USER_ID_DIGEST_BYTES),
+      };
     },
   };
 }

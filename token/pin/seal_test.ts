@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { makePinOpener, MAX_PIN_BYTES, sealPin } from "./seal.ts";
+import { makePinOpener, MAX_PIN_BYTES, MAX_SEALED_BYTES, sealPin } from "./seal.ts";
+import { userIdDigest } from "./user_id.ts";
 
 const pin = new TextEncoder().encode("123456");
 
@@ -28,4 +29,22 @@ Deno.test("a changed, cut or oversized sealing opens to nothing", async () => {
   const to = { publicKey: opener.publicKey, engine: "e" };
   await assert.rejects(sealPin(new Uint8Array(MAX_PIN_BYTES + 1), to), RangeError);
   await assert.rejects(sealPin(new Uint8Array(0), to), RangeError);
+});
+
+Deno.test("a user id goes along sealed; with one and without one are two things", async () => {
+  const opener = await makePinOpener("e");
+  const to = { publicKey: opener.publicKey, engine: "e" };
+  const [alone, both] = [await sealPin(pin, to), await sealPin(pin, { ...to, userId: "alice" })];
+  const opened = await opener.openWithId(both);
+  assert.deepEqual(opened?.pin, pin);
+  assert.deepEqual(opened?.userId, userIdDigest("Alice"));
+  assert.equal(await opener.open(both), undefined);
+  assert.equal(await opener.openWithId(alone), undefined);
+  const longer = await sealPin(pin, { ...to, userId: "alice of the second floor" });
+  assert.equal(longer.ciphertext.length, both.ciphertext.length, "its length says nothing");
+  const longest = await sealPin(new Uint8Array(MAX_PIN_BYTES).fill(1), { ...to, userId: "a" });
+  assert.equal(longest.ciphertext.length, MAX_SEALED_BYTES);
+  assert.equal((await opener.openWithId(longest))?.pin.length, MAX_PIN_BYTES);
+  const ciphertext = new Uint8Array(MAX_SEALED_BYTES + 1);
+  assert.equal(await opener.openWithId({ enc: longest.enc, ciphertext }), undefined);
 });

@@ -30,6 +30,7 @@ const HeadSchema = v.object({
   holder: word(128),
   expiresAt: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   generation: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+  asksUserId: v.optional(v.literal(true)),
   inner: base64url(32),
   sealedTo: v.optional(v.object({
     slot: v.pipe(v.number(), v.integer(), v.minValue(0x82), v.maxValue(0x9d)),
@@ -49,6 +50,7 @@ export function signHead(
   issuer: IssuerSigner,
 ): Promise<Uint8Array> {
   const { profileId, cardId, holder, expiresAt, generation, inner, sealedTo, split } = head;
+  const { asksUserId } = head;
   const value = {
     v: HEAD_VERSION,
     profileId,
@@ -56,6 +58,7 @@ export function signHead(
     holder,
     expiresAt,
     generation,
+    ...(asksUserId === undefined ? {} : { asksUserId }),
     inner: toBase64url(inner),
     ...(sealedTo === undefined
       ? {}
@@ -79,9 +82,10 @@ export async function checkHead(bytes: Uint8Array, context: HeadContext): Promis
   if (versionOf(verified.value) > HEAD_VERSION) return { result: "fault", fault: "newer-version" };
   const parsed = v.safeParse(HeadSchema, verified.value);
   if (!parsed.success) return { result: "fault", fault: "damaged" };
-  const { v: _version, sealedTo, split, ...rest } = parsed.output;
+  const { v: _version, asksUserId, sealedTo, split, ...rest } = parsed.output;
   const head: ProfileHead = {
     ...rest,
+    ...(asksUserId === undefined ? {} : { asksUserId }),
     ...(sealedTo === undefined ? {} : { sealedTo }),
     ...(split === undefined ? {} : { split }),
     issuer: verified.issuer,

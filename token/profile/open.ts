@@ -35,7 +35,8 @@ export async function openProfile(options: OpenOptions): Promise<Opened> {
 
 function agrees(profile: Profile, head: ProfileHead): boolean {
   return profile.id === head.profileId && profile.generation === head.generation &&
-    profile.expiresAt === head.expiresAt && isForCard(profile, head.cardId);
+    profile.expiresAt === head.expiresAt && profile.asksUserId === head.asksUserId &&
+    isForCard(profile, head.cardId);
 }
 
 /** The card that it was issued to, or another that its issuer named beside it. */

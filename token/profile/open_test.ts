@@ -67,6 +67,23 @@ Deno.test("head: good, expired, other card, older generation, foreign issuer", a
   assert.equal(head_.sealedTo?.slot, 0x9d);
 });
 
+Deno.test("head: says that the user id is asked for, and never which; settings must agree", async () => {
+  await sample.piv.verifyPin(PIN);
+  const asking = await seal(sample, { asksUserId: true });
+  const checked = await checkHead(asking.head, context);
+  assert.ok(checked.result === "ok");
+  assert.equal(checked.head.asksUserId, true);
+  assert.equal((await goodHead()).asksUserId, undefined);
+  const payload = new TextDecoder().decode(asking.head).split(".")[1] ?? "";
+  const text = new TextDecoder().decode(
+    Uint8Array.fromBase64(payload, { alphabet: "base64url", lastChunkHandling: "loose" }),
+  );
+  assert.ok(text.includes(sample.profile.user.name) && !text.includes('"alice"'), text);
+  assert.equal(await openWith(asking.sealed, checked.head), "ok");
+  const { asksUserId: _without, ...silent } = checked.head;
+  assert.equal(await openWith(asking.sealed, silent), "forged");
+});
+
 Deno.test("head: a later version is told apart, also one with other fields", async () => {
   const bytes = await signJson({ v: 2, other: "fields" }, {
     kind: "sekisho-head",
@@ -210,7 +227,7 @@ Deno.test("a profile can't be sealed with keys that it doesn't name", async () =
 
 async function seal(
   from: Sample,
-  change: { otherTraffic?: "direct" } = {},
+  change: { otherTraffic?: "direct"; asksUserId?: true } = {},
 ): Promise<SealedProfile> {
   const { profile, privateKey, presharedKey, issuer, sealedTo } = from;
   return await sealProfile(

@@ -78,6 +78,8 @@ export const ProfileSchema = v.strictObject({
   issuedAt: unixSeconds,
   expiresAt: unixSeconds,
   user: v.strictObject({ id: word(128), name: word(128) }),
+  /** Whoever unlocks types the user's id too. */
+  asksUserId: v.optional(v.literal(true)),
   clientId: word(128),
   serverId: word(128),
   identity: IdentitySchema,

@@ -76,6 +76,7 @@ export async function sealProfile(
         holder: profile.user.name,
         expiresAt: profile.expiresAt,
         generation: profile.generation,
+        ...(profile.asksUserId === undefined ? {} : { asksUserId: profile.asksUserId }),
         inner: sha256(plaintext),
         ...card?.inHead(),
       }, issuer);

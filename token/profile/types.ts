@@ -15,6 +15,8 @@ export interface ProfileHead {
   /** Unix seconds. */
   readonly expiresAt: number;
   readonly generation: number;
+  /** The user's id is to be typed with the PIN; the id itself is sealed. */
+  readonly asksUserId?: true;
   /** SHA-256 of the sealed plaintext, 32 bytes. */
   readonly inner: Uint8Array;
   /** The card's key that opens the container; absent when no card key does. */

@@ -5,15 +5,25 @@
  */
 import { parseArgs } from "node:util";
 import { makeMemoryFile, pipeHolding, replaceProcess } from "../../os/memfd.ts";
+import { SecretMemory } from "../../os/secret_memory.ts";
 import { CommandError, UsageError } from "../cli/errors.ts";
 import { readSecrets } from "../cli/secret_input.ts";
+import { equalBytes } from "../constant_time.ts";
+import { userIdDigest } from "../pin/user_id.ts";
 import { openContainer } from "../profile/container.ts";
 import { parseIssuerKey } from "../profile/jws.ts";
-import type { FileKeyIdentity, IssuerKey } from "../profile/types.ts";
+import type { FileKeyIdentity, IssuerKey, ProfileHead } from "../profile/types.ts";
 import { deviceNumber, diskOf } from "./devices.ts";
 import { explainStickFault } from "./fault.ts";
 import { type OpenMedium, openMedium } from "./medium.ts";
-import { checkStickProfile, findStick, type FoundStick, openKey, openProgram } from "./open.ts";
+import {
+  checkStickProfile,
+  findStick,
+  type FoundStick,
+  openKey,
+  openProgram,
+  openStickProfile,
+} from "./open.ts";
 
 /** Each costs a second, and a stick can't count them. */
 const MOST_TRIES = 5;
@@ -48,8 +58,8 @@ async function run(args: string[]): Promise<number> {
   using medium = await openOr(device);
   const found = await findStick(medium, options.trust);
   if ("fault" in found) throw new CommandError(explainStickFault(found));
-  await greet(found);
-  const identity = await askPassword(found);
+  const head = await greet(found);
+  const identity = await askPassword(found, head);
   const opened = await openProgram(medium, { found, identity });
   if ("fault" in opened) throw new CommandError(explainStickFault(opened));
   const program = makeMemoryFile("sekisho-client");
@@ -130,7 +140,7 @@ async function openOr(device: string): Promise<OpenMedium> {
 }
 
 /** Refuses an expired stick before any prompt. */
-async function greet(found: FoundStick): Promise<void> {
+async function greet(found: FoundStick): Promise<ProfileHead> {
   const now = Math.floor(Date.now() / 1000);
   const checked = await checkStickProfile(found, { now, highestGeneration: 0 });
   if (checked.result === "fault") {
@@ -138,42 +148,62 @@ async function greet(found: FoundStick): Promise<void> {
       `Cannot use the stick: its profile is ${checked.fault}; use another one`,
     );
   }
-  const { holder, expiresAt } = checked.head;
+  const { holder, expiresAt, asksUserId } = checked.head;
   const until = new Date(expiresAt * 1000).toISOString().slice(0, 10);
   if (checked.result === "expired") {
     throw new CommandError(`Cannot use the stick of ${holder}: it expired on ${until}; renew it`);
   }
-  console.error(`Stick of ${holder}, valid until ${until}.`);
+  console.error(`Stick${asksUserId ? "" : ` of ${holder}`}, valid until ${until}.`);
   if (found.damagedTable !== undefined) {
     console.error("Note: one copy of the stick's partition table is damaged; have it made anew.");
   }
   if (found.isHalf) {
     console.error("Note: one of the stick's two copies is damaged or old; have it renewed again.");
   }
+  return checked.head;
 }
 
-async function askPassword(found: FoundStick): Promise<FileKeyIdentity> {
+/** Asks for the password, and for the user id before it where the profile wants that. */
+async function askPassword(found: FoundStick, head: ProfileHead): Promise<FileKeyIdentity> {
   const isPiped = !Deno.stdin.isTerminal();
+  const wrong = `rong ${head.asksUserId ? "user id or " : ""}password`;
   try {
     for (let left = isPiped ? 1 : MOST_TRIES; left > 0; left--) {
       keepQuiet(true);
-      const [password] = await readSecrets({
+      const answers = await readSecrets({
         text: () => undefined,
         list: () => [],
         flag: (name) => isPiped && name === "pin-stdin",
         positionals: [],
-      }, ["Password"]);
+      }, head.asksUserId ? ["User id", "Password"] : ["Password"]);
       keepQuiet(true);
+      const password = answers.pop();
       if (password === undefined) throw new Error("One question has one answer");
       const identity = await openKey(found, password);
       password.fill(0);
-      if (identity !== "wrong-password") return identity;
-      if (left > 1) console.error("Wrong password; try again.");
+      const [userId] = answers;
+      if (identity !== "wrong-password") {
+        if (userId === undefined) return identity;
+        if (await isHolders(userId, { found, head, identity })) return identity;
+      }
+      if (left > 1) console.error(`W${wrong}; try again.`);
     }
   } finally {
     keepQuiet(false);
   }
-  throw new CommandError("Cannot open the stick: wrong password; start again to try another one");
+  throw new CommandError(`Cannot open the stick: w${wrong}; start again to try another one`);
+}
+
+/** Whether a user id is that of the profile which the stick's key opens. */
+async function isHolders(
+  userId: Uint8Array,
+  { found, ...opening }: { found: FoundStick; head: ProfileHead; identity: FileKeyIdentity },
+): Promise<boolean> {
+  using secrets = SecretMemory.allocate(64);
+  const opened = await openStickProfile(found, { ...opening, secrets });
+  if (opened.result === "fault") throw new CommandError(explainStickFault({ fault: "forged" }));
+  const typed = userIdDigest(new TextDecoder().decode(userId));
+  return equalBytes(typed, userIdDigest(opened.profile.user.id));
 }
 
 /** No echo between the questions either: people type ahead while a password is tried. */

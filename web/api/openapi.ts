@@ -130,6 +130,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
       busy: STRING,
       until: TIME,
       from: STRING,
+      asksUserId: { type: "boolean", description: "The user id is to be typed with the PIN" },
       touch: { type: "boolean", description: "The card works once its holder touches it" },
       token: { enum: ["stick", "either"] },
     },

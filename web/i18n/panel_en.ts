@@ -215,6 +215,7 @@ export const panelEn: PanelMessages = {
       "pin-entered": "PIN entered",
       "pin-waits": "PIN waits for a terminal",
       "pin-wrong": "Wrong PIN",
+      "user-id-wrong": "Right PIN, wrong user id",
       "profile-refused": "Profile refused",
       "profile-revoked": "Profile taken back by its issuer",
       "revocations-read": "List of what was taken back read",

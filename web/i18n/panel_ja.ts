@@ -212,6 +212,7 @@ export const panelJa: PanelMessages = {
       "pin-entered": "PIN を入力",
       "pin-waits": "PIN が端末を待っています",
       "pin-wrong": "PIN の間違い",
+      "user-id-wrong": "PIN は正しいがユーザー ID が違う",
       "profile-refused": "プロファイルを拒否",
       "profile-revoked": "プロファイルが発行者によって失効",
       "revocations-read": "失効リストを読み込み",

@@ -29,6 +29,13 @@ export const portalEn: PortalMessages = {
     wrong: (left) => `Wrong PIN. ${left === 1 ? "1 try" : `${left} tries`} left.`,
     lastTry: "This is the last try: another wrong PIN blocks the card.",
   },
+  withId: {
+    title: "Enter your user id and PIN",
+    text: "This card opens for its holder's user id and PIN together.",
+    wrong: "The user id or the PIN is wrong. Please enter both again.",
+    label: "User id",
+    touch: "Touch the button or the metal of your key now: it waits 15 seconds.",
+  },
   unlocking: {
     title: "Unlocking",
     text: "Please wait: the card is being unlocked. Leave it in the reader.",
@@ -40,7 +47,10 @@ export const portalEn: PortalMessages = {
   suspended: {
     title: "The card is in use",
     text: (busy, until) => `${busy} is using the card, until ${until} at the latest.`,
-    goesOn: (holder) => `The card of ${holder} is unlocked as soon as it is free, by itself.`,
+    goesOn: (holder) =>
+      holder === undefined
+        ? "Your card is unlocked as soon as it is free, by itself."
+        : `The card of ${holder} is unlocked as soon as it is free, by itself.`,
     mine: "Your PIN waits, encrypted. Wait, or give up.",
     giveUp: "Give up waiting",
   },

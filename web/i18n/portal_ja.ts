@@ -30,6 +30,13 @@ export const portalJa: PortalMessages = {
     wrong: (left) => `PIN が違います。残り ${left} 回です。`,
     lastTry: "これが最後の 1 回です。もう一度間違えるとカードがロックされます。",
   },
+  withId: {
+    title: "ユーザー ID と PIN を入力してください",
+    text: "このカードは、所有者のユーザー ID と PIN の両方で開きます。",
+    wrong: "ユーザー ID または PIN が違います。両方をもう一度入力してください。",
+    label: "ユーザー ID",
+    touch: "15秒以内に、キーのボタンまたは金属部分に触れてください。",
+  },
   unlocking: {
     title: "ロックを解除しています",
     text: "認証中です。しばらくお待ちください。カードを抜かないでください。",
@@ -41,7 +48,10 @@ export const portalJa: PortalMessages = {
   suspended: {
     title: "カードは使用中です",
     text: (busy, until) => `${busy} がカードを使っています。遅くとも ${until} に終わります。`,
-    goesOn: (holder) => `空きしだい、${holder} さんのカードのロックは自動で解除されます。`,
+    goesOn: (holder) =>
+      holder === undefined
+        ? "空きしだい、カードのロックは自動で解除されます。"
+        : `空きしだい、${holder} さんのカードのロックは自動で解除されます。`,
     mine: "PIN は暗号化されたまま待っています。お待ちになるか、取りやめてください。",
     giveUp: "待つのをやめる",
   },

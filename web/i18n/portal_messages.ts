@@ -21,6 +21,12 @@ export interface PortalMessages {
     readonly wrong: (left: number) => string;
     readonly lastTry: string;
   };
+  /** In place of some of `pinAsked`, where the user id is asked for too. */
+  readonly withId: Notice & {
+    readonly wrong: string;
+    readonly label: string;
+    readonly touch: string;
+  };
   readonly unlocking: Notice;
   /** The card waits for a touch. */
   readonly touch: Notice;
@@ -28,7 +34,7 @@ export interface PortalMessages {
   readonly suspended: {
     readonly title: string;
     readonly text: (busy: string, until: string) => string;
-    readonly goesOn: (holder: string) => string;
+    readonly goesOn: (holder: string | undefined) => string;
     readonly mine: string;
     readonly giveUp: string;
   };
@@ -82,6 +88,6 @@ export interface PortalMessages {
 /** What is said in other words where the token is a stick. */
 export type StickMessages = Pick<
   PortalMessages,
-  | ("noCard" | "reading" | "expired" | "pinAsked" | "unlocking" | "blocked")
+  | ("noCard" | "reading" | "expired" | "pinAsked" | "withId" | "unlocking" | "blocked")
   | ("refused" | "up" | "failed" | "form" | "outcome")
 >;

@@ -21,6 +21,13 @@ export const portalStickEn: StickMessages = {
     wrong: (left) => `Wrong password. ${left === 1 ? "1 try" : `${left} tries`} left.`,
     lastTry: "After another wrong password you have to wait a little before you can try again.",
   },
+  withId: {
+    title: "Enter your user id and password",
+    text: "This stick opens for its holder's user id and password together.",
+    wrong: "The user id or the password is wrong. Please enter both again.",
+    label: "User id",
+    touch: "Touch the button or the metal of your key now: it waits 15 seconds.",
+  },
   unlocking: {
     title: "Unlocking",
     text: "Please wait: the stick is being unlocked. Leave it where it is.",

@@ -34,11 +34,11 @@ async function open(limits = { total: 8, perAddress: 4 }) {
   return { view, budget, ask, page, post };
 }
 
-async function sealed(state: PortalState, pin: string): Promise<string> {
+async function sealed(state: PortalState, pin: string, userId?: string): Promise<string> {
   const publicKey = fromBase64url(state.target?.publicKey ?? "");
   assert.ok(state.target && publicKey);
   const { engine } = state.target;
-  const parts = await sealPin(new TextEncoder().encode(pin), { publicKey, engine });
+  const parts = await sealPin(new TextEncoder().encode(pin), { publicKey, engine, userId });
   return JSON.stringify({
     engine,
     enc: toBase64url(parts.enc),
@@ -74,6 +74,16 @@ const PHASES: readonly { session: SessionPhase; en: string[]; ja: string[] }[] =
     session: { phase: "pin-asked", holder, triesLeft: 1, wrong: true },
     en: ["Wrong PIN. 1 try left.", "This is the last try"],
     ja: ["残り 1 回です。", "これが最後の 1 回です。"],
+  },
+  {
+    session: { phase: "pin-asked", holder, triesLeft: 2, wrong: true, asksUserId: true },
+    en: ["Enter your user id and PIN", 'id="user-id"', "The user id or the PIN is wrong."],
+    ja: ["ユーザー ID と PIN を入力", "ユーザー ID または PIN が違います。"],
+  },
+  {
+    session: { phase: "unlocking", holder, touch: true, asksUserId: true },
+    en: ["Touch your key", "Touch the button"],
+    ja: ["キーに触れてください", "15秒以内"],
   },
   {
     session: { phase: "no-card", token: "either" },
@@ -198,6 +208,32 @@ Deno.test("a PIN sealed by the page's code arrives at the engine, and only there
   assert.equal((await (await ask("/api/portal")).json()).target, undefined);
 });
 
+Deno.test("where the user id is asked for, nothing says whose card it is or what was wrong", async () => {
+  const { view, ask, page, post } = await open();
+  view.userId = "hanako7";
+  const says = async () => await (await ask("/api/portal")).text() + await page("en");
+  const outcomes: unknown[] = [];
+  const told: string[] = [];
+  for (const [pin, userId] of [["123456", "hanako8"], ["000000", "hanako7"]] as const) {
+    view.askPin();
+    const state = await (await ask("/api/portal")).json() as PortalState;
+    outcomes.push(await (await post(await sealed(state, pin, userId))).json());
+    told.push(await says());
+  }
+  assert.deepEqual(outcomes, [{ outcome: "wrong-id-or-pin" }, { outcome: "wrong-id-or-pin" }]);
+  assert.equal(told[1], told[0], "to the byte");
+  assert.ok(!/Hanako Sato|tries? left|triesLeft/.test(told[0] ?? ""), told[0]);
+  view.triesLeft = 1;
+  view.askPin(true);
+  assert.match(await says(), /This is the last try/, "but nobody blocks a card unwarned");
+  const state = await (await ask("/api/portal")).json() as PortalState;
+  assert.deepEqual(await (await post(await sealed(state, "123456"))).json(), { outcome: "stale" });
+  assert.deepEqual(await (await post(await sealed(state, "123456", "Hanako7"))).json(), {
+    outcome: "up",
+  });
+  assert.match(await says(), /Hanako Sato/);
+});
+
 Deno.test("a PIN is taken at each name and address of the box", async () => {
   const { view, ask, post } = await open();
   for (const host of ["sekisho.internal", "192.0.2.99:8443", "[2001:db8::1]", "localhost:8443"]) {
@@ -229,7 +265,7 @@ Deno.test("what is not a sealed PIN gets 4xx and changes nothing", async () => {
     [400, JSON.stringify({ ...parsed, enc: "AAAA" })],
     [400, JSON.stringify({ ...parsed, enc: `${parsed.enc}=` })],
     [400, JSON.stringify({ ...parsed, ciphertext: toBase64url(new Uint8Array(16)) })],
-    [400, JSON.stringify({ ...parsed, ciphertext: toBase64url(new Uint8Array(81)) })],
+    [400, JSON.stringify({ ...parsed, ciphertext: toBase64url(new Uint8Array(113)) })],
     [413, JSON.stringify({ ...parsed, engine: "e".repeat(2000) })],
     [413, new Blob([new Uint8Array(100_000)]).stream(), { duplex: "half" }],
     [415, good, { "Content-Type": "text/plain" }],

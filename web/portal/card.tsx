@@ -1,3 +1,4 @@
+import { LONGEST_USER_ID } from "../../token/pin/user_id.ts";
 import { type Language, portalMessages } from "../i18n/messages.ts";
 import { type PhaseNotice, phaseNotice, shareNotice } from "./notice.ts";
 import { PhaseIcon } from "./phase_icon.tsx";
@@ -29,7 +30,16 @@ export function PortalCard(
         {notice.lines.map((line) => <Line key={line} text={line} />)}
         <Alert notice={notice} local={local} offlineText={messages.offline} />
       </div>
-      {notice.asksPin ? <PinForm local={local} language={language} token={state.token} /> : null}
+      {notice.asksPin
+        ? (
+          <PinForm
+            local={local}
+            language={language}
+            token={state.token}
+            asksUserId={notice.asksUserId ?? false}
+          />
+        )
+        : null}
       {notice.button === undefined
         ? null
         : <button type="button" class="quiet" data-action="give-up-pin">{notice.button}</button>}
@@ -63,11 +73,19 @@ function ShareNote(props: { share: PortalShare; language: Language }) {
 }
 
 function PinForm(
-  props: { local: LocalState; language: Language; token: PortalState["token"] },
+  props: {
+    local: LocalState;
+    language: Language;
+    token: PortalState["token"];
+    asksUserId: boolean;
+  },
 ) {
-  const m = portalMessages(props.language, props.token).form;
+  const { form: m, withId } = portalMessages(props.language, props.token);
   return (
     <form id="pin-form" novalidate>
+      {props.asksUserId
+        ? <UserIdField label={withId.label} disabled={props.local.sending} />
+        : null}
       <label for="pin">{m.label}</label>
       <div class="entry">
         <input
@@ -88,5 +106,24 @@ function PinForm(
       </div>
       <p class="privacy" id="privacy">{m.privacy}</p>
     </form>
+  );
+}
+
+function UserIdField(props: { label: string; disabled: boolean }) {
+  return (
+    <div class="field">
+      <label for="user-id">{props.label}</label>
+      <input
+        id="user-id"
+        type="text"
+        autocomplete="off"
+        autocapitalize="off"
+        spellcheck={false}
+        maxlength={LONGEST_USER_ID}
+        required
+        aria-describedby="alert privacy"
+        disabled={props.disabled}
+      />
+    </div>
   );
 }

@@ -45,8 +45,14 @@ function pinField(): HTMLInputElement | null {
   return root.querySelector<HTMLInputElement>("#pin");
 }
 
+function userIdField(): HTMLInputElement | null {
+  return root.querySelector<HTMLInputElement>("#user-id");
+}
+
+/** To the first thing that is asked for. */
 function focusPin(): void {
-  pinField()?.focus();
+  const id = userIdField();
+  (id?.value === "" ? id : pinField())?.focus();
 }
 
 root.addEventListener("submit", (event) => {
@@ -72,20 +78,25 @@ const WAYS_OUT: Readonly<Record<string, string>> = {
 
 async function submit(): Promise<void> {
   const field = pinField();
-  if (field === null || field.value === "" || local.sending) return;
+  const userId = userIdField()?.value;
+  if (field === null || local.sending) return;
+  if (field.value === "" || userId?.trim() === "") return focusPin();
   const pin = new TextEncoder().encode(field.value);
   field.value = "";
   update({ local: { sending: true, outcome: undefined } });
-  const outcome = await said(pin, state.target);
+  const outcome = await said(pin, { target: state.target, userId });
   update({ local: { sending: false, outcome } });
   setTimeout(focusPin);
 }
 
 /** Sends the PIN; returns what to say where the session's phase won't. */
-async function said(pin: Uint8Array, target: PortalState["target"]): Promise<string | undefined> {
+async function said(
+  pin: Uint8Array,
+  to: { target: PortalState["target"]; userId: string | undefined },
+): Promise<string | undefined> {
   const m = portalMessages(language, state.token).outcome;
   try {
-    const answer = await enterPin(pin, target);
+    const answer = await enterPin(pin, to);
     switch (answer.outcome) {
       case "busy":
         return m.busy;
@@ -105,6 +116,7 @@ async function said(pin: Uint8Array, target: PortalState["target"]): Promise<str
         return m.cardGone;
       case "up":
       case "wrong-pin":
+      case "wrong-id-or-pin":
       case "blocked":
       case "refused":
       case "failed":

@@ -10,17 +10,22 @@ export class PinTooLong extends Error {}
 /**
  * Seals a PIN to the engine of the card now in the reader and sends it.
  * @param pin UTF-8; the caller wipes it.
+ * @param userId Goes along, where the page asks for it.
  * @throws {PinTooLong} before anything is sent.
  * @throws {Error} when the gateway can't be reached or gives no outcome.
  */
 export async function enterPin(
   pin: Uint8Array,
-  target: PortalState["target"],
+  { target, userId }: { target: PortalState["target"]; userId?: string | undefined },
 ): Promise<PinOutcome> {
   if (pin.length > MAX_PIN_BYTES) throw new PinTooLong();
   const publicKey = target && fromBase64url(target.publicKey);
   if (target === undefined || publicKey === undefined) return { outcome: "stale" };
-  const { enc, ciphertext } = await sealPin(pin, { publicKey, engine: target.engine });
+  const { enc, ciphertext } = await sealPin(pin, {
+    publicKey,
+    engine: target.engine,
+    userId,
+  });
   const response = await fetch("/api/pin", {
     method: "POST",
     headers: { "Content-Type": "application/json" },

@@ -16,6 +16,8 @@ export interface PhaseNotice {
   /** Said with emphasis, a line each: a wrong PIN, the last try. */
   readonly alert?: string;
   readonly asksPin: boolean;
+  /** With the PIN. */
+  readonly asksUserId?: boolean;
   /** The way out for whose PIN waits. */
   readonly button?: string;
 }
@@ -55,7 +57,9 @@ export function phaseNotice(
         ...(session.mine && { button: m.suspended.giveUp }),
       };
     case "unlocking":
-      return plain("busy", session.touch ? m.touch : m.unlocking);
+      if (!session.touch) return plain("busy", m.unlocking);
+      // That the PIN is right isn't told before the id is known to be.
+      return plain("busy", session.asksUserId ? { ...m.touch, text: m.withId.touch } : m.touch);
     case "blocked":
       return plain("bad", m.blocked);
     case "refused":
@@ -102,20 +106,23 @@ export function shareNotice(
 }
 
 function pinNotice(
-  session: Extract<SessionPhase, { phase: "pin-asked" }>,
+  session: Extract<Told<SessionPhase>, { phase: "pin-asked" }>,
   language: Language,
 ): PhaseNotice {
-  const m = portalMessages(language, session.token).pinAsked;
-  const lastTry = session.triesLeft === 1;
-  const alert = [
-    ...(session.wrong ? [m.wrong(session.triesLeft)] : []),
-    ...(lastTry ? [m.lastTry] : []),
-  ].join("\n");
+  const { pinAsked: m, withId } = portalMessages(language, session.token);
+  const { holder, triesLeft, wrong, asksUserId = false } = session;
+  const wrongText = asksUserId || triesLeft === undefined ? withId.wrong : m.wrong(triesLeft);
+  const alert = [...(wrong ? [wrongText] : []), ...(triesLeft === 1 ? [m.lastTry] : [])];
   return {
     tone: "ask",
-    title: m.title,
-    lines: [m.text(session.holder), ...(session.wrong ? [] : [m.tries(session.triesLeft)])],
-    ...(alert !== "" && { alert }),
+    title: asksUserId ? withId.title : m.title,
+    lines: [
+      ...(holder === undefined ? [] : [m.text(holder)]),
+      ...(asksUserId ? [withId.text] : []),
+      ...(wrong || triesLeft === undefined ? [] : [m.tries(triesLeft)]),
+    ],
+    ...(alert.length > 0 && { alert: alert.join("\n") }),
     asksPin: true,
+    asksUserId,
   };
 }

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { MAX_PIN_BYTES } from "../../token/pin/seal.ts";
+import { MAX_SEALED_BYTES } from "../../token/pin/seal.ts";
 import { fromBase64url } from "../shared/base64url.ts";
 
 const TAG_BYTES = 16;
@@ -8,7 +8,7 @@ const TAG_BYTES = 16;
 export const sealedPinSchema = v.strictObject({
   engine: v.pipe(v.string(), v.minLength(1), v.maxLength(128)),
   enc: bytes({ min: 32, max: 32 }),
-  ciphertext: bytes({ min: TAG_BYTES + 1, max: MAX_PIN_BYTES + TAG_BYTES }),
+  ciphertext: bytes({ min: TAG_BYTES + 1, max: MAX_SEALED_BYTES }),
 });
 
 /** Largest body that can hold one, with room for spaces. */

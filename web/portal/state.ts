@@ -15,10 +15,18 @@ export type PortalState = Told<SessionPhase> & {
   readonly share?: PortalShare;
 };
 
-/** Whose PIN waits is told to that terminal only. */
+/**
+ * Whose PIN waits is told to that terminal only. Where the user id is asked for, no terminal is told
+ * whose card it is, nor how many tries are left but the last: that says whether a PIN was right.
+ */
 export type Told<P> = P extends { readonly phase: "suspended" }
-  ? Omit<P, "from"> & { readonly mine: boolean }
+  ? Veiled<Omit<P, "from">> & { readonly mine: boolean }
+  : P extends { readonly phase: "pin-asked" | "unlocking" } ? Veiled<P>
   : P;
+
+type Veiled<P> =
+  & Omit<P, "holder" | "triesLeft">
+  & Partial<Pick<P, Extract<keyof P, "holder" | "triesLeft">>>;
 
 /** The shared card, seen from one terminal. Times are Unix milliseconds. */
 export interface PortalShare {
@@ -61,9 +69,28 @@ export function portalState(
 }
 
 function told(session: SessionPhase, address: string): Told<SessionPhase> {
-  if (session.phase !== "suspended") return session;
-  const { from, ...rest } = session;
-  return { ...rest, mine: from === address };
+  switch (session.phase) {
+    case "pin-asked": {
+      const { triesLeft, ...rest } = veiled(session);
+      return session.asksUserId && triesLeft !== 1 ? rest : { ...rest, triesLeft };
+    }
+    case "unlocking":
+      return veiled(session);
+    case "suspended": {
+      const { from, ...rest } = veiled(session);
+      return { ...rest, mine: from === address };
+    }
+    default:
+      return session;
+  }
+}
+
+function veiled<P extends { readonly holder: string; readonly asksUserId?: true }>(
+  session: P,
+): Omit<P, "holder"> & { holder?: string } {
+  if (!session.asksUserId) return session;
+  const { holder: _holder, ...rest } = session;
+  return rest;
 }
 
 function portalShare(

@@ -11,6 +11,8 @@ import type {
   SessionPhase,
   ShareView,
 } from "../../gateway/view.ts";
+import { equalBytes } from "../../token/constant_time.ts";
+import { userIdDigest } from "../../token/pin/user_id.ts";
 import { makePinOpener, type PinOpener } from "../../token/pin/seal.ts";
 
 /** The administrator's password of a {@link FakeGateway}. */
@@ -28,6 +30,8 @@ export class FakeGateway implements GatewayView {
   readonly locks: string[] = [];
   passwordChecks = 0;
   pin = "123456";
+  /** What the page has to send with the PIN; undefined: nothing. */
+  userId: string | undefined;
   triesLeft = 3;
   holder = "Hanako Sato";
   /** Who has the shared card: a PIN waits, until `giveBack` or until it is given up. */
@@ -65,7 +69,9 @@ export class FakeGateway implements GatewayView {
   }
 
   askPin(wrong = false): void {
-    this.move({ phase: "pin-asked", holder: this.holder, triesLeft: this.triesLeft, wrong });
+    const { holder, triesLeft, userId } = this;
+    const asksUserId = userId === undefined ? {} : { asksUserId: true as const };
+    this.move({ phase: "pin-asked", holder, triesLeft, wrong, ...asksUserId });
   }
 
   status(): GatewayStatus {
@@ -94,15 +100,21 @@ export class FakeGateway implements GatewayView {
 
   async submitPin(sealed: SealedPin, from: string): Promise<PinOutcome> {
     if (this.#session.phase !== "pin-asked") return { outcome: "not-asked" };
-    const opened = sealed.engine === ENGINE ? await this.#opener.open(sealed) : undefined;
+    const opened = sealed.engine === ENGINE ? await this.#open(sealed) : undefined;
     if (opened === undefined) return { outcome: "stale" };
-    const pin = new TextDecoder().decode(opened);
+    const pin = new TextDecoder().decode(opened.pin);
     if (this.busy !== undefined && await this.#waitForCard(this.busy, from) === "given-up") {
       this.askPin();
       return { outcome: "given-up" };
     }
     this.pins.push({ pin, from });
     this.move({ phase: "unlocking", holder: this.holder });
+    const isWrongId = opened.userId !== undefined && this.userId !== undefined &&
+      !equalBytes(opened.userId, userIdDigest(this.userId));
+    if (pin === this.pin && isWrongId) {
+      this.askPin(true);
+      return { outcome: "wrong-id-or-pin" };
+    }
     if (pin !== this.pin) {
       this.triesLeft -= 1;
       if (this.triesLeft === 0) {
@@ -110,11 +122,17 @@ export class FakeGateway implements GatewayView {
         return { outcome: "blocked" };
       }
       this.askPin(true);
+      if (this.userId !== undefined) return { outcome: "wrong-id-or-pin" };
       return { outcome: "wrong-pin", triesLeft: this.triesLeft };
     }
     const now = Date.now();
     this.move({ phase: "up", holder: this.holder, since: now, expiresAt: now + 86_400_000 * 365 });
     return { outcome: "up" };
+  }
+
+  #open(sealed: SealedPin): Promise<{ pin: Uint8Array; userId?: Uint8Array } | undefined> {
+    if (this.userId !== undefined) return this.#opener.openWithId(sealed);
+    return this.#opener.open(sealed).then((pin) => pin && { pin });
   }
 
   giveUpPin(from: string): boolean {

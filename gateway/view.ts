@@ -67,8 +67,10 @@ export type ProfileFault =
   | "hub-unknown"
   | "hub-expired"
   | "hub-refused"
+  /** It gives no usable answer. */
   | "unreadable-card"
-  | "not-a-piv-card";
+  /** Neither a PIV nor an OpenPGP card. */
+  | "unknown-kind";
 
 /** What a terminal's page needs to seal a PIN to the engine of the card now in the reader. */
 export interface PinTarget {

@@ -80,12 +80,11 @@ export async function lookAtCard(session: CardSession, options: LookOptions): Pr
     return await look(session, options);
   } catch (error) {
     if (error instanceof CardGoneError) throw error;
-    if (error instanceof CardSilentError || error instanceof CardGarbledError) {
-      options.onFault(error.message);
-      return refused("unreadable-card");
-    }
-    if (error instanceof CardRefusedError) return refused("not-a-piv-card");
-    throw error;
+    const isUnreadable = error instanceof CardSilentError || error instanceof CardGarbledError ||
+      error instanceof CardRefusedError;
+    if (!isUnreadable) throw error;
+    options.onFault(error.message);
+    return refused("unreadable-card");
   }
 }
 
@@ -97,7 +96,7 @@ async function look(session: CardSession, options: LookOptions): Promise<Look> {
   const openPgp = isElsewhere ? await holdOpenPgp(session) : undefined;
   const second = openPgp && await lookAtApplication(session, openPgp, options);
   if (second !== undefined && (first === undefined || !isWithoutProfile(second))) return second;
-  return first ?? refused("not-a-piv-card");
+  return first ?? refused("unknown-kind");
 }
 
 async function lookAtApplication(

@@ -19,7 +19,7 @@ const texts = v.pipe(v.array(text(512)), v.maxLength(512), v.readonly());
 
 const fault = v.picklist([
   ...["none-on-card", "damaged", "forged", "other-card", "older-generation"] as const,
-  ...["newer-version", "unreadable-card", "not-a-piv-card"] as const,
+  ...["newer-version", "unreadable-card", "unknown-kind"] as const,
   ...["revoked", "hub-unknown", "hub-expired", "hub-refused"] as const,
 ]);
 

@@ -92,7 +92,7 @@ async function faultDuringLook({ box, terminal, card }: Place): Promise<void> {
     const state = await untilPhase(terminal, box, ["refused", "failed", "pin-asked"]);
     assert.notEqual(state.phase, "pin-asked", fault);
     if (state.phase === "refused") {
-      assert.ok(["unreadable-card", "not-a-piv-card"].includes(state.fault ?? ""), fault);
+      assert.ok(["unreadable-card", "unknown-kind"].includes(state.fault ?? ""), fault);
     }
     await recovers({ box, terminal, card });
   }

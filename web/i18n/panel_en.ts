@@ -74,8 +74,8 @@ export const panelEn: PanelMessages = {
       "hub-unknown": "the hub doesn't have its half of the profile",
       "hub-expired": "by the hub's clock the profile has expired",
       "hub-refused": "the hub doesn't take the card's proof",
-      "unreadable-card": "the card does not answer",
-      "not-a-piv-card": "not a PIV card",
+      "unreadable-card": "the card gives no usable answer",
+      "unknown-kind": "neither a PIV nor an OpenPGP card",
     },
   },
   card: {

@@ -71,8 +71,8 @@ export const panelJa: PanelMessages = {
       "hub-unknown": "ハブにプロファイルの半分がありません",
       "hub-expired": "ハブの時計では有効期限が切れています",
       "hub-refused": "ハブがカードの証明を受け付けません",
-      "unreadable-card": "カードが応答しません",
-      "not-a-piv-card": "PIV カードではありません",
+      "unreadable-card": "カードから正しい応答がありません",
+      "unknown-kind": "PIV カードでも OpenPGP カードでもありません",
     },
   },
   card: {

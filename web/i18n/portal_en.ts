@@ -78,8 +78,9 @@ export const portalEn: PortalMessages = {
       "hub-expired": "The hub says that this card's profile has expired. Ask for it to be renewed.",
       "hub-refused": "The hub doesn't accept this card's proof of itself. " +
         "Give the card to whoever is responsible for security.",
-      "unreadable-card": "The card does not answer. Take it out, put it in again, chip first.",
-      "not-a-piv-card": "This is not a card for this gateway. Take it out and insert yours.",
+      "unreadable-card": "The card gives no usable answer. " +
+        "Take it out, put it in again, chip first.",
+      "unknown-kind": "This gateway does not know this kind of card. Take it out and insert yours.",
     },
   },
   up: {

@@ -55,7 +55,8 @@ export const portalStickEn: StickMessages = {
       "hub-refused": "The hub doesn't accept this stick's proof of itself. " +
         "Give the stick to whoever is responsible for security.",
       "unreadable-card": "The stick can't be read. Take it out and put it in again.",
-      "not-a-piv-card": "This is not a stick for this gateway. Take it out and insert yours.",
+      "unknown-kind":
+        "This gateway does not know this kind of stick. Take it out and insert yours.",
     },
   },
   up: {

@@ -58,7 +58,7 @@ export const portalStickJa: StickMessages = {
       "hub-refused": "ハブがこの USB メモリーの証明を受け付けませんでした。" +
         "USB メモリーをセキュリティ担当者に渡してください。",
       "unreadable-card": "USB メモリーを読み取れません。一度抜き、挿入し直してください。",
-      "not-a-piv-card": "このゲートウェイ用の USB メモリーではありません。" +
+      "unknown-kind": "このゲートウェイが対応していない種類の USB メモリーです。" +
         "抜いて、ご自分のものを挿入してください。",
     },
   },

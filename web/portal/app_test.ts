@@ -167,7 +167,7 @@ Deno.test("each fault of a profile has a message of its own, in both languages",
     "hub-expired",
     "hub-refused",
     "unreadable-card",
-    "not-a-piv-card",
+    "unknown-kind",
   ];
   const said = new Set<string>();
   for (const language of ["en", "ja"]) {

@@ -25,6 +25,8 @@ import { CardInProcess } from "../token/card_channel.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 
+const USER_ID = "tanaka7";
+
 export interface OpenPgpCard extends Card {
   /** The key in its private object: used while the profile is opened, and then no more. */
   readonly objectKey: Secret;
@@ -53,7 +55,8 @@ export async function makeOpenPgpCard(
   await station.import(state, [
     ...["--openpgp", "--key-object", "--bundle-out", profile, "--pin-file", `${dir}/pin`],
     ...["--new-seal-key", "--admin-pin-file", `${dir}/admin`, "--psk-out", `${dir}/openpgp.psk`],
-    ...["--user-name", office.holder, "--expires", "90d"],
+    ...["--user-name", office.holder, "--user-id", USER_ID, "--ask-user-id", "yes"],
+    ...["--expires", "90d"],
     ...["--recovery", await identityToRecipient(recovery)],
   ]);
   const bundle = parseBundle(await Deno.readTextFile(profile));
@@ -84,7 +87,7 @@ async function clientOf(card: CardInProcess): Promise<OpenPgpClient> {
   return client;
 }
 
-/** Its PIN with tries, the tunnel, its secrets in memory, and a blocked PIN. */
+/** Its user id, its PIN with tries, the tunnel, its secrets in memory, and a blocked PIN. */
 export async function besideOpenPgp(
   card: OpenPgpCard,
   { world: { adminPassword }, box, terminal }: {
@@ -94,14 +97,24 @@ export async function besideOpenPgp(
   },
 ): Promise<void> {
   await box.insert(card);
-  assert.equal((await untilPhase(terminal, box, ["pin-asked", "refused"])).triesLeft, 3);
-  const wrong = await enterPin(terminal, box, "00000000");
-  assert.deepEqual([wrong.outcome, wrong.triesLeft], ["wrong-pin", 2]);
-  const { outcome } = await enterPin(terminal, box, card.pin);
-  assert.equal(outcome, "up");
+  const asked = await untilPhase(terminal, box, ["pin-asked", "refused"]);
+  assert.deepEqual([asked.asksUserId, asked.triesLeft], [true, undefined]);
+  const administrator = await Administrator.signIn(terminal, box, adminPassword);
+  const triesLeft = async () => {
+    const { session } = await administrator.status();
+    assert.ok(session.phase === "pin-asked");
+    return session.triesLeft;
+  };
+  assert.equal(await triesLeft(), 3);
+  const enter = (pin: string, userId = USER_ID) => enterPin(terminal, box, pin, { userId });
+  for (const [pin, userId, left] of [["00000000", USER_ID, 2], [card.pin, "tanaka8", 3]] as const) {
+    const wrong = await enter(pin, userId);
+    assert.deepEqual([wrong.outcome, wrong.triesLeft], ["wrong-id-or-pin", undefined]);
+    assert.equal(await triesLeft(), left, "the card's own count");
+  }
+  assert.equal((await enter(card.pin)).outcome, "up");
   await openOffice(terminal);
 
-  const administrator = await Administrator.signIn(terminal, box, adminPassword);
   const shown = (await administrator.status()).card;
   assert.deepEqual([shown?.application, shown?.carrier], ["openpgp", "folder"]);
   assert.deepEqual(shown?.identities.map(({ reason }) => reason.key), [
@@ -128,9 +141,10 @@ export async function besideOpenPgp(
 
   // Tries are the card's own, and a blocked PIN is no damaged profile.
   await box.insert(card);
-  assert.equal((await untilPhase(terminal, box, ["pin-asked"])).triesLeft, 3);
-  for (const expected of ["wrong-pin", "wrong-pin", "blocked"]) {
-    assert.equal((await enterPin(terminal, box, "00000000")).outcome, expected);
+  await untilPhase(terminal, box, ["pin-asked"]);
+  assert.equal(await triesLeft(), 3);
+  for (const expected of ["wrong-id-or-pin", "wrong-id-or-pin", "blocked"]) {
+    assert.equal((await enter("00000000")).outcome, expected);
   }
   await untilPhase(terminal, box, ["blocked"]);
   await box.remove();

@@ -20,6 +20,7 @@ export interface PortalAnswer {
   readonly phase: string;
   readonly triesLeft?: number;
   readonly wrong?: boolean;
+  readonly asksUserId?: true;
   readonly fault?: string;
   readonly target?: { readonly engine: string; readonly publicKey: string };
 }

@@ -26,9 +26,9 @@ export interface Errands {
     { bytes: number; sha256: string; ms: number }
   >;
   /** Types the PIN into the portal: seals it to the engine of the card in the reader, posts it. */
-  enterPin(what: { portal: string; ca?: string; pin: string; timeoutMs?: number }): Promise<
-    { status: number; text: string; enteredAt: number; answeredAt: number }
-  >;
+  enterPin(
+    what: { portal: string; ca?: string; pin: string; userId?: string; timeoutMs?: number },
+  ): Promise<{ status: number; text: string; enteredAt: number; answeredAt: number }>;
   /** Sends a packet every `everyMs` until one comes back. */
   echo(what: { address: string; port: number; everyMs?: number; timeoutMs?: number }): Promise<
     { answeredAt: number; sent: number }
@@ -79,7 +79,7 @@ const errands: Errands = {
     return { bytes, sha256: hash.digest("hex"), ms: performance.now() - start };
   },
 
-  async enterPin({ portal, ca, pin, timeoutMs }) {
+  async enterPin({ portal, ca, pin, userId, timeoutMs }) {
     const state = await (await request(`${portal}/api/portal`, { ca, timeoutMs })).json();
     const { engine, publicKey } = state.target ?? {};
     if (typeof engine !== "string") {
@@ -87,7 +87,9 @@ const errands: Errands = {
     }
     const enteredAt = now();
     const key = Uint8Array.fromBase64(publicKey, { alphabet: "base64url" });
-    const sealed = await sealPin(new TextEncoder().encode(pin), { publicKey: key, engine });
+    const sealed = await sealPin(new TextEncoder().encode(pin), {
+      ...{ publicKey: key, engine, userId },
+    });
     const response = await request(`${portal}/api/pin`, {
       ca,
       timeoutMs,

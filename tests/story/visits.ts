@@ -53,9 +53,18 @@ export interface PinAnswer {
   readonly answeredAt: number;
 }
 
-/** Types a PIN into the portal that asks for one. */
-export async function enterPin(terminal: Terminal, box: Box, pin: string): Promise<PinAnswer> {
-  const answer = await terminal.do("enterPin", { portal: box.portal, ca: box.authority, pin });
+/** Types a PIN into the portal that asks for one, and the user id where it asks for that too. */
+export async function enterPin(
+  terminal: Terminal,
+  box: Box,
+  pin: string,
+  { userId }: { userId?: string } = {},
+): Promise<PinAnswer> {
+  const { portal, authority: ca } = box;
+  const answer = await terminal.do("enterPin", {
+    ...{ portal, ca, pin },
+    ...(userId === undefined ? {} : { userId }),
+  });
   assert.equal(answer.status, 200, answer.text);
   const { enteredAt, answeredAt } = answer;
   return { ...JSON.parse(answer.text), enteredAt, answeredAt };

@@ -17,6 +17,7 @@ import type { ReaderState } from "./session/events.ts";
 import { Sticks } from "./sticks.ts";
 import type { Store } from "./store/api.ts";
 import { openStore } from "./store/store.ts";
+import { viewInbound } from "./switch/inbound.ts";
 import type { Switch, TerminalTraffic } from "./switch/api.ts";
 import { createSwitch } from "./switch/switch.ts";
 import { engineCertificate } from "./tls/box_certificate.ts";
@@ -136,6 +137,7 @@ export class Gateway implements GatewayView {
         ...(config.token.ask_user_id ? { asksUserId: true } : {}),
         ...profilesStart(config.token),
         tunnelInterface: config.tunnel.interface,
+        ...(config.tunnel.listenPort === undefined ? {} : { listenPort: config.tunnel.listenPort }),
         kernel: config.tunnel.kernel,
         ...(config.share === undefined ? {} : { share: shareStart(config.share, config) }),
       }),
@@ -328,6 +330,7 @@ export class Gateway implements GatewayView {
       addresses: grant.addresses,
       destinations: [...grant.networks, ...grant.domains],
       otherTraffic: grant.otherTraffic,
+      inbound: viewInbound(this.#config.inbound, grant),
     };
   }
 

@@ -263,6 +263,8 @@ export interface TunnelView {
   readonly addresses: readonly string[];
   readonly destinations: readonly string[];
   readonly otherTraffic: "drop" | "direct";
+  /** What the profile lets the inside begin, and whom it reaches by that: nobody, where `to` is empty. */
+  readonly inbound: readonly { readonly rule: string; readonly to: readonly string[] }[];
 }
 
 /** Packets that the switch dropped since the gateway started, by reason. */

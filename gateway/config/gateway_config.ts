@@ -45,11 +45,32 @@ export interface GatewayConfig {
     readonly interface: string;
     /** "auto": the kernel's WireGuard where it is there and the private key is in the profile. */
     readonly kernel: "auto" | "never";
+    /** UDP port for the tunnel's packets; left out: the system chooses. */
+    readonly listenPort?: number;
   };
+  /** What may be begun through the tunnel, as far as the profile allows it too; left out: nothing. */
+  readonly inbound?: InboundConfig;
   /** How terminals may use the card in the reader; left out: they can't. */
   readonly share?: ShareConfig;
   readonly panel: { readonly host: string; readonly port: number };
   readonly portal: { readonly httpPort: number; readonly httpsPort: number };
+}
+
+export interface InboundConfig {
+  /** Whether the box answers pings to its address in the tunnel. */
+  readonly ping: boolean;
+  readonly forward: readonly InboundForward[];
+}
+
+/** A port of the tunnel's address that leads to a terminal; one for each family. */
+export interface InboundForward {
+  readonly protocol: "tcp" | "udp";
+  readonly port: number;
+  /** The terminal's address on the LAN. */
+  readonly terminal: string;
+  readonly terminalPort: number;
+  /** DHCP gives the terminal with this hardware address that address, always. */
+  readonly mac?: string;
 }
 
 export interface ShareConfig {

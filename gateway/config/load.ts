@@ -3,6 +3,7 @@ import { isIPv4, isIPv6 } from "node:net";
 import * as v from "valibot";
 import { loadConfig } from "../../os/config.ts";
 import { contains, parseNetwork } from "../../os/ip_network.ts";
+import { inboundOf, inboundProblem, inboundTable } from "./inbound.ts";
 import { isEndpoint } from "../../token/profile/profile.ts";
 import { INSTRUCTION_GROUPS } from "../../token/share/instructions.ts";
 import { LONGEST_HARD_LIMIT } from "../../token/share/limits.ts";
@@ -200,9 +201,11 @@ export const GatewayConfigSchema = v.pipe(
           v.pipe(v.picklist(["auto", "never"]), v.description(`"auto" or "never"`)),
           "never",
         ),
+        listen_port: v.exactOptional(port),
       }),
       {},
     ),
+    inbound: v.exactOptional(inboundTable),
     share: v.exactOptional(share),
     panel: v.optional(v.strictObject({ listen: v.exactOptional(listen) }), {}),
     portal: v.optional(
@@ -241,6 +244,12 @@ export const GatewayConfigSchema = v.pipe(
     ),
     ["share", "reader_port"],
   ),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed || dataset.value.inbound === undefined) return;
+    const { inbound, lan } = dataset.value;
+    const message = inboundProblem(inbound, lan);
+    if (message !== undefined) addIssue({ message: `inbound: ${message}` });
+  }),
   v.transform((file): GatewayConfig => ({
     name: file.name,
     state: file.state,
@@ -250,7 +259,12 @@ export const GatewayConfigSchema = v.pipe(
     ...(file.reader === undefined ? {} : { reader: file.reader }),
     ...(file.stick === undefined ? {} : { stick: file.stick }),
     token: file.token,
-    tunnel: file.tunnel,
+    tunnel: {
+      interface: file.tunnel.interface,
+      kernel: file.tunnel.kernel,
+      ...(file.tunnel.listen_port === undefined ? {} : { listenPort: file.tunnel.listen_port }),
+    },
+    ...(file.inbound === undefined ? {} : { inbound: inboundOf(file.inbound) }),
     ...(file.share === undefined ? {} : { share: shareOf(file.share) }),
     panel: (file.panel.listen === undefined ? undefined : parseListen(file.panel.listen)) ??
       { host: file.lan.address.split("/")[0] ?? "", port: 8443 },

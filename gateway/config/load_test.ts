@@ -27,6 +27,17 @@ hub_profiles = { hub = "hub.example.org:51822", key_file = "/etc/sekisho/profile
 [tunnel]
 interface = "vpn0"
 kernel = "never"
+listen_port = 51821
+[inbound]
+ping = true
+[[inbound.forward]]
+port = 8000
+to = "192.168.80.50:80"
+mac = "02:00:00:AA:BB:CC"
+[[inbound.forward]]
+protocol = "udp"
+port = 5060
+to = "[fd80:0::50]:5061"
 [panel]
 listen = "[fd80::1]:9443"
 [portal]
@@ -73,7 +84,17 @@ Deno.test("gateway config: every key arrives", () => {
     },
     internet: { interface: "wan0", dns: ["203.0.113.53"] },
     reader: { name: "Virtual PCD 00 00" },
-    tunnel: { interface: "vpn0", kernel: "never" },
+    tunnel: { interface: "vpn0", kernel: "never", listenPort: 51821 },
+    inbound: {
+      ping: true,
+      forward: [
+        {
+          ...{ protocol: "tcp", port: 8000, terminal: "192.168.80.50", terminalPort: 80 },
+          mac: "02:00:00:aa:bb:cc",
+        },
+        { protocol: "udp", port: 5060, terminal: "fd80::50", terminalPort: 5061 },
+      ],
+    },
     panel: { host: "fd80::1", port: 9443 },
     portal: { httpPort: 8080, httpsPort: 8444 },
     share: {
@@ -95,6 +116,8 @@ Deno.test("gateway config: defaults", () => {
   assert.equal(config.reader, undefined);
   assert.equal(config.lan.dhcp, undefined);
   assert.equal(config.share, undefined, "nothing is shared unless it is asked for");
+  assert.equal(config.inbound, undefined, "and nobody is let in");
+  assert.deepEqual(parse(`${SMALL}inbound = {}`).inbound, { ping: false, forward: [] });
 });
 
 Deno.test("gateway config: sharing, with its defaults", () => {
@@ -174,6 +197,36 @@ Deno.test("gateway config: each fault is one line with file, key and what is exp
       replaced("reader_port = 8445", "reader_port = 8080"),
       /: share.reader_port: expected a port that/,
     ],
+    [
+      replaced(`"192.168.80.50:80"`, `"192.168.80.50"`),
+      /: inbound.forward\[1\].to: expected a terminal's address and port such as/,
+    ],
+    ...["192.168.81.50:80", "192.168.80.1:80", "192.168.80.255:80", "[fd80::1]:80"].map(
+      (to): [string, RegExp] => [
+        replaced("192.168.80.50:80", to),
+        /: inbound: expected a terminal's address in the LAN's network, not /,
+      ],
+    ),
+    [
+      replaced(`"[fd80:0::50]:5061"`, `"[fd80:0::50]:5061"\nmac = "02:00:00:aa:bb:cc"`),
+      /: inbound: expected mac only where lan.dhcp gives out IPv4 addresses/,
+    ],
+    [
+      replaced(`"02:00:00:AA:BB:CC"`, `"02-00-00-AA-BB-CC"`),
+      /: inbound.forward\[1\].mac: expected a hardware address/,
+    ],
+    [
+      replaced("[panel]", `[[inbound.forward]]\nport = 8000\nto = "192.168.80.51:80"\n[panel]`),
+      /: inbound: expected each port once for a family of addresses, not tcp\/8000 twice/,
+    ],
+    [
+      replaced(
+        "[panel]",
+        `[[inbound.forward]]\nport = 1\nto = "192.168.80.51:80"\nmac = "02:00:00:AA:BB:cc"\n[panel]`,
+      ),
+      /: inbound: expected one address for each mac/,
+    ],
+    [replaced("port = 8000", "port = 0"), /: inbound.forward\[1\].port: expected a port/],
     [`lan = 3\n${SMALL.replace(/lan = .*\n/, "")}`, /: lan: expected a table, not 3/],
   ];
   for (const [text, says] of table) {

@@ -19,6 +19,11 @@ export async function resolveEndpoints(endpoints: readonly string[]): Promise<st
   return found;
 }
 
+/** The addresses of such endpoints. */
+export function hostsOf(endpoints: readonly string[]): string[] {
+  return endpoints.map((endpoint) => endpoint.replace(/:\d+$/, "").replace(/^\[|\]$/g, ""));
+}
+
 async function resolve(endpoint: string): Promise<string[]> {
   const colon = endpoint.lastIndexOf(":");
   const port = endpoint.slice(colon + 1);

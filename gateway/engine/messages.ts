@@ -36,6 +36,8 @@ export const ToEngineSchema = v.variant("type", [
     /** A hub that keeps such profiles; the file holds the key that it shares with gateways. */
     store: v.exactOptional(v.strictObject({ hub: text(262), keyFile: text(4096) })),
     tunnelInterface: text(15),
+    /** UDP port of the tunnel; none: the system chooses. */
+    listenPort: v.exactOptional(count),
     /** Whether the kernel's WireGuard may carry the packets. */
     kernel: v.picklist(["auto", "never"]),
     /** The user id is asked for with every PIN. */
@@ -68,6 +70,8 @@ const GrantSchema = v.strictObject({
   networks: texts,
   domains: texts,
   otherTraffic: v.picklist(["drop", "direct"]),
+  inbound: v.exactOptional(texts),
+  listening: v.exactOptional(v.strictObject({ port: count, peers: texts })),
   endpoints: texts,
 });
 

@@ -1,8 +1,10 @@
 /** The engine's tunnel to the profile's server, and the grant that the gateway hears of. */
+import { formatNetwork } from "../../os/ip_network.ts";
 import { CardRefusedError } from "../../token/apdu/channel.ts";
 import { SW } from "../../token/apdu/status.ts";
 import { PIV_ALGORITHM } from "../../token/piv/constants.ts";
 import type { PivClient } from "../../token/piv/client.ts";
+import { parseInboundRule } from "../../token/profile/inbound.ts";
 import type { Profile } from "../../token/profile/profile.ts";
 import { type TouchedPiv, touchedPiv } from "../../token/touch.ts";
 import {
@@ -15,7 +17,7 @@ import {
 import { startTunnel } from "../../tunnel/tunnel.ts";
 import type { Grant } from "../session/grant.ts";
 import type { ReadyCard } from "./card.ts";
-import { resolveEndpoints } from "./endpoints.ts";
+import { hostsOf, resolveEndpoints } from "./endpoints.ts";
 import { DEFAULT_MTU } from "./limits.ts";
 import type { FromEngine, ToEngine } from "./messages.ts";
 import type { EngineSecrets } from "./secrets.ts";
@@ -54,6 +56,7 @@ export class Uplink {
     const tunnel = await startTunnel({
       ifname: options.start.tunnelInterface,
       mtu: profile.tunnel.mtu ?? DEFAULT_MTU,
+      ...(options.start.listenPort === undefined ? {} : { listenPort: options.start.listenPort }),
       identity: identityOf(options),
       peers: [peerOf(options.unlocked, endpoints[0])],
       keyMemory: {
@@ -79,7 +82,10 @@ export class Uplink {
     void tunnel.closed.then((reason) =>
       options.onClosed(reason.kind === "failed" ? reason.message : `the tunnel is ${reason.kind}`)
     );
-    return new Uplink(tunnel, grantOf(options));
+    const listening = (profile.inbound ?? []).length === 0
+      ? {}
+      : { listening: { port: (await tunnel.get()).listenPort, peers: hostsOf(endpoints) } };
+    return new Uplink(tunnel, { ...grantOf(options), ...listening });
   }
 
   /** Takes away at once the keys that aren't in this process's memory. */
@@ -181,7 +187,7 @@ function peerOf(unlocked: Unlocked, endpoint: string | undefined): PeerConfig {
   const everything = destinations.domains.length > 0
     // Names may stand for any address; the switch lets pass only what was resolved for them.
     ? ["0.0.0.0/0", "::/0"]
-    : [...destinations.networks, ...tunnel.dns];
+    : [...destinations.networks, ...tunnel.dns, ...callersOf(unlocked.profile)];
   return {
     publicKey: parsePublicKey(server.publicKey),
     ...(endpoint === undefined ? {} : { endpoint }),
@@ -193,6 +199,12 @@ function peerOf(unlocked: Unlocked, endpoint: string | undefined): PeerConfig {
       : { presharedKey: { address: unlocked.presharedKey.address, length: 32 } }),
     allowedIps: everything,
   };
+}
+
+/** Who may begin something: the tunnel must take their packets, and bring them the answers. */
+function callersOf({ inbound = [] }: Profile): string[] {
+  return inbound.map(parseInboundRule).filter((rule) => rule !== undefined)
+    .map(({ from }) => formatNetwork(from));
 }
 
 function endpointChange(profile: Profile, endpoint: string | undefined): PeerConfig {
@@ -218,6 +230,7 @@ function grantOf({ unlocked, start }: UplinkOptions): Grant {
     networks: profile.destinations.networks,
     domains: profile.destinations.domains,
     otherTraffic: profile.otherTraffic,
+    ...(profile.inbound === undefined ? {} : { inbound: profile.inbound }),
     endpoints: profile.server.endpoints,
   };
 }

@@ -13,7 +13,7 @@ import { SESSION_DNS_PORT, TABLE } from "../switch/numbers.ts";
 
 export type LanConfig = Pick<
   GatewayConfig,
-  "name" | "state" | "run" | "lan" | "internet" | "portal"
+  "name" | "state" | "run" | "lan" | "internet" | "portal" | "inbound"
 >;
 
 /** DHCP option 114 and DHCPv6 option 103: where terminals ask whether they are captive (RFC 8908). */
@@ -98,10 +98,23 @@ function dhcp(config: LanConfig): string[] {
     "dhcp-authoritative",
     `dhcp-leasefile=${leaseFile(config)}`,
     "dhcp-lease-max=1000",
+    ...reservations(config),
     `dhcp-option=option:router,${own}`,
     `dhcp-option=option:dns-server,${own}`,
     `dhcp-option=${PORTAL_OPTION_4},${captiveUrl(config, own)}`,
   ];
+}
+
+/** Terminals to which something is led stay where they are. */
+function reservations({ inbound }: LanConfig): string[] {
+  const hosts = (inbound?.forward ?? []).flatMap(({ mac, terminal }) => {
+    if (mac === undefined) return [];
+    if (/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac)) {
+      return [`dhcp-host=${mac},${address(terminal)}`];
+    }
+    throw new TypeError(`Cannot plan the LAN: ${JSON.stringify(mac)} is no hardware address`);
+  });
+  return [...new Set(hosts)];
 }
 
 function dhcp6(config: LanConfig): string[] {

@@ -44,6 +44,13 @@ Deno.test("LAN plan: DHCP leases, and where the portal is", () => {
     "dhcp-range=fd80::,ra-stateless,64,12h",
   ]);
   assert.ok(text.includes("\ndhcp-option=114,https://192.168.80.1/captive-portal/api\n"));
+  assert.deepEqual(lines(text, "dhcp-host"), []);
+  const mac = "02:00:00:aa:bb:cc";
+  const forward = [80, 443].map((port) => ({
+    ...{ protocol: "tcp" as const, port, terminal: "192.168.80.50", terminalPort: port, mac },
+  }));
+  const led = planLockedDns({ ...CONFIG, inbound: { ping: false, forward } });
+  assert.deepEqual(lines(led, "dhcp-host"), [`dhcp-host=${mac},192.168.80.50`]);
   const { dhcp: _, address6: __, ...lan } = CONFIG.lan;
   const bare = planLockedDns({ ...CONFIG, lan, portal: { httpPort: 80, httpsPort: 8444 } });
   assert.deepEqual(lines(bare, "dhcp-range"), []);

@@ -19,6 +19,15 @@ export interface Grant {
   readonly domains: readonly string[];
   /** What happens to traffic for anywhere else. */
   readonly otherTraffic: "drop" | "direct";
+  /** What the inside may begin, as far as the gateway leads it anywhere; left out: nothing. */
+  readonly inbound?: readonly string[];
+  /** There where the inside may begin something: the server may then speak first. */
+  readonly listening?: {
+    /** UDP port of the tunnel. */
+    readonly port: number;
+    /** The server's addresses, without ports. */
+    readonly peers: readonly string[];
+  };
   /** The server's endpoints as "host:port". */
   readonly endpoints: readonly string[];
 }

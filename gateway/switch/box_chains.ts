@@ -1,6 +1,7 @@
 /** The chains of what enters and leaves the box itself. No I/O. */
-import { SESSION_DNS_PORT, WEB_CONNECTIONS } from "./numbers.ts";
-import { block, count, quoted, type Scene } from "./ruleset_text.ts";
+import { pingsToBox } from "./inbound_chains.ts";
+import { SESSION_DNS_PORT, TUNNEL_MARK, WEB_CONNECTIONS } from "./numbers.ts";
+import { block, count, hex, quoted, type Scene } from "./ruleset_text.ts";
 import { byFamily } from "./scope.ts";
 
 /** What may reach the box itself. An interface that isn't configured is treated as the Internet. */
@@ -20,7 +21,6 @@ export function entering({ config, lan, session }: Scene): string[] {
   const crowding = [...crowd, `ct count over ${all}`].map((match) =>
     `tcp dport { ${services} } ct state new ${match} ${count("terminal-to-box")} goto answer`
   );
-  const port = session?.port === undefined ? [] : [`udp dport ${session.port} accept`];
   return [
     block("chain from_lan", [
       "meta nfproto ipv4 udp dport 67 accept",
@@ -37,8 +37,7 @@ export function entering({ config, lan, session }: Scene): string[] {
     ]),
     block("chain from_tunnel", [
       "ct state established,related accept",
-      "icmp type echo-request accept",
-      "icmpv6 type echo-request accept",
+      ...(session === undefined ? [] : pingsToBox(session)),
       `${count("inbound")} drop`,
     ]),
     block("chain from_internet", [
@@ -47,7 +46,7 @@ export function entering({ config, lan, session }: Scene): string[] {
       "ip6 saddr fe80::/10 udp dport 546 accept",
       `icmpv6 type { ${neighbours}, nd-router-advert } ip6 hoplimit 255 accept`,
       "icmpv6 type { mld-listener-query } accept",
-      ...port,
+      ...speakingFirst(session),
       "meta pkttype != host drop",
       `${count("inbound")} drop`,
     ]),
@@ -59,6 +58,15 @@ export function entering({ config, lan, session }: Scene): string[] {
       "goto from_internet",
     ]),
   ];
+}
+
+/** The hub may begin a handshake where that may lead to something. */
+function speakingFirst(session: Scene["session"]): string[] {
+  if (session?.listening === undefined) return [];
+  const { port, peers } = session.listening;
+  const from = (match: string, addresses: readonly string[]) =>
+    addresses.length === 0 ? [] : [`${match} { ${addresses.join(", ")} } udp dport ${port} accept`];
+  return [...from("ip saddr", peers.v4), ...from("ip6 saddr", peers.v6)];
 }
 
 /** The box asks names for terminals only where the session lets their packets go. */
@@ -74,6 +82,10 @@ export function leaving({ config, lan, internet, session, dnsGroup }: Scene): st
     ...(dnsGroup === undefined ? [] : asking({ config, session })),
     block("chain leaving", [
       "type filter hook output priority filter; policy accept;",
+      // What was sent another way by its mark still has the name of its first one here.
+      ...(session === undefined
+        ? []
+        : [`meta l4proto { icmp, ipv6-icmp } meta mark ${hex(TUNNEL_MARK)} accept`]),
       ...silent,
       ...(dnsGroup === undefined
         ? []

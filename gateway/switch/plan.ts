@@ -5,12 +5,14 @@
  * A terminal's packet passes `spoofing` (before anything is tracked), `marking` (is it for the
  * tunnel?), `redirecting` (DNS and the portal), `deciding` (refuse at once what has no way out, so
  * that no program hangs), then the routes, then `forwarding`, which drops whatever isn't allowed by
- * name. No rule lets an outward packet pass for belonging to a known connection: each is held
- * against the session of now.
+ * name. What is begun through the tunnel passes `arriving`, which leads it to a terminal if profile
+ * and configuration both want that. No rule lets an outward packet pass for belonging to a known
+ * connection: each is held against the session of now.
  */
 import type { SessionGrant } from "./grant.ts";
 import { COUNTED_TERMINALS, GUARD_SECONDS, LEARNED_ADDRESSES, TABLE } from "./numbers.ts";
 import { entering, leaving } from "./box_chains.ts";
+import { answersOfBox, arriving } from "./inbound_chains.ts";
 import { block, DROP_REASONS, listed, quoted, type Scene } from "./ruleset_text.ts";
 import { interfaceName, lanNetworks, sessionScope, type SwitchConfig } from "./scope.ts";
 import {
@@ -46,10 +48,12 @@ export function planRuleset(input: PlanInput): string {
       ...refusing(scene),
       ...spoofing(scene),
       ...marking(scene),
+      ...arriving(scene),
       ...redirecting(scene),
       ...deciding(scene),
       ...forwarding(scene),
       ...entering(scene),
+      ...answersOfBox(scene),
       ...leaving(scene),
       ...masking(scene),
     ]),
@@ -79,7 +83,7 @@ function sceneOf({ config, grant, dnsGroup }: PlanInput): Scene {
     config,
     lan: quoted(config.lan.interface),
     internet: quoted(config.internet.interface),
-    session: grant === undefined ? undefined : sessionScope(grant),
+    session: grant === undefined ? undefined : sessionScope(config, grant),
     dnsGroup,
   };
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { SessionGrant } from "./grant.ts";
+import { viewInbound } from "./inbound.ts";
 import { DROP_REASONS, planRefresh, planRuleset, planSuspension } from "./plan.ts";
 import type { SwitchConfig } from "./scope.ts";
 
@@ -20,6 +21,8 @@ const GRANT: SessionGrant = {
   otherTraffic: "drop",
   mtu: 1420,
 };
+
+const LISTENING = { port: 51820, peers: ["192.0.2.1", "2001:db8::1"] };
 
 /** A plan without indentation, and the lines of one of its blocks. */
 function planOf(
@@ -94,9 +97,8 @@ Deno.test("switch plan: what a session changes, block by block", () => {
       "elements = { 10.0.0.0/8 }",
       true,
     ],
-    // The peer may speak first where its port is known.
-    [{ ...GRANT, tunnelPort: 51820 }, "chain from_internet", "udp dport 51820 accept", true],
-    [GRANT, "chain from_internet", "udp dport 51820", false],
+    // Where nothing may be begun, the peer doesn't speak first.
+    [{ ...GRANT, listening: LISTENING }, "chain from_internet", "udp dport 51820", false],
   ];
   for (const [grant, block, has, is] of table) {
     const lines = planOf(grant === undefined ? {} : { grant }).block(block);
@@ -141,6 +143,85 @@ Deno.test("switch plan: a suspension changes what is said to who is refused, not
     `add rule inet sekisho answer ${rule}`
   );
   assert.equal(planSuspension(false), ["flush chain inet sekisho answer", ...back, ""].join("\n"));
+});
+
+const INBOUND: SwitchConfig["inbound"] = {
+  ping: true,
+  forward: [
+    { protocol: "tcp", port: 8080, terminal: "192.168.80.50", terminalPort: 80 },
+    { protocol: "tcp", port: 8080, terminal: "fd80::50", terminalPort: 80 },
+    { protocol: "udp", port: 5060, terminal: "192.168.80.51", terminalPort: 5060 },
+  ],
+};
+
+Deno.test("switch plan: what is begun through the tunnel needs profile and configuration", () => {
+  const grant = {
+    ...GRANT,
+    inbound: ["tcp/8000-8090@10.1.0.0/16", "tcp/8080@fd00:1::7", "icmp@10.0.0.0/8"],
+    listening: LISTENING,
+  };
+  const plan = planOf({ grant, config: { inbound: INBOUND } });
+  assert.deepEqual(plan.block("chain arriving"), [
+    "ip saddr 10.1.0.0/16 ip daddr 10.8.0.2 tcp dport 8080 ct mark set 0x5e62 " +
+    "dnat ip to 192.168.80.50:80",
+    "ip6 saddr fd00:1::7 ip6 daddr fd08::2 tcp dport 8080 ct mark set 0x5e62 " +
+    "dnat ip6 to [fd80::50]:80",
+    "accept",
+  ]);
+  assert.equal(plan.block("chain redirecting")[1], `iifname "sekisho0" goto arriving`);
+  assert.ok(
+    plan.block("chain inward")[0]?.startsWith(
+      `iifname "sekisho0" ct mark 0x5e62 ct status dnat ip saddr 10.1.0.0/16 ` +
+        "ip daddr 192.168.80.50 tcp dport 80 goto pass_in",
+    ),
+  );
+  assert.ok(
+    plan.block("chain marking").includes(
+      "ct mark 0x5e62 ct direction reply ct status dnat ip saddr 192.168.80.50 " +
+        "ip daddr 10.1.0.0/16 tcp sport 80 meta mark set 0x5e61",
+    ),
+  );
+  assert.ok(
+    plan.block("chain from_tunnel").includes(
+      "ip saddr 10.0.0.0/8 ip daddr 10.8.0.2 icmp type echo-request ct mark set 0x5e62 accept",
+    ),
+  );
+  assert.deepEqual(
+    plan.block("chain from_internet").filter((line) => line.includes("51820")),
+    [
+      "ip saddr { 192.0.2.1 } udp dport 51820 accept",
+      "ip6 saddr { 2001:db8::1 } udp dport 51820 accept",
+    ],
+  );
+  assert.match(plan.block("chain answering")[0] ?? "", /^type route hook output /);
+  // Either of the two alone, another port, another family, or no session: nothing of it.
+  const nothing: [SessionGrant | undefined, SwitchConfig["inbound"]][] = [
+    [grant, undefined],
+    [{ ...GRANT, listening: LISTENING }, INBOUND],
+    [{ ...grant, inbound: ["tcp/8081@10.1.0.0/16", "udp/5060@fd00:1::7"] }, INBOUND],
+    [{ ...grant, inbound: ["icmp@10.0.0.0/8"] }, { ...INBOUND, ping: false }],
+    [{ ...grant, addresses: [] }, INBOUND],
+    [undefined, INBOUND],
+  ];
+  for (const [grant, inbound] of nothing) {
+    const { text } = planOf({
+      ...(grant === undefined ? {} : { grant }),
+      config: inbound === undefined ? {} : { inbound },
+    });
+    const open = /dnat|51820|type route|echo-request ct mark|ct direction/.exec(text);
+    assert.equal(open, null, JSON.stringify([grant?.inbound, inbound]));
+  }
+});
+
+Deno.test("switch plan: who is reached by each rule of the profile", () => {
+  const inbound = ["tcp/8080@10.1.0.0/16", "tcp/9@10.1.0.0/16", "icmp@fd00:1::/32"];
+  assert.deepEqual(viewInbound(INBOUND, { ...GRANT, inbound }), [
+    { rule: "tcp/8080@10.1.0.0/16", to: ["192.168.80.50:80"] },
+    { rule: "tcp/9@10.1.0.0/16", to: [] },
+    { rule: "icmp@fd00:1::/32", to: ["fd08::2"] },
+  ]);
+  assert.deepEqual(viewInbound(undefined, { ...GRANT, inbound }).flatMap(({ to }) => to), []);
+  assert.deepEqual(viewInbound(INBOUND, GRANT), []);
 });
 
 Deno.test("switch plan: the box's own DNS is held to the session", () => {
@@ -194,9 +275,15 @@ Deno.test("switch plan: text that is no address or interface never gets into a r
     { networks: ["office.example"] },
     { addresses: ["10.8.0.2/33"] },
     { dns: ["10.0.0.53; accept"] },
+    { inbound: ["tcp/80@10.0.0.0/8; accept"] },
+    {
+      inbound: ["icmp@10.0.0.0/8"],
+      listening: { port: 1, peers: ["192.0.2.1 } accept"] },
+    },
   ];
   for (const part of bad) {
-    assert.throws(() => planOf({ grant: { ...GRANT, ...part } }), TypeError, JSON.stringify(part));
+    const input = { grant: { ...GRANT, ...part }, config: { inbound: INBOUND } };
+    assert.throws(() => planOf(input), TypeError, JSON.stringify(part));
   }
   fc.assert(fc.property(fc.string(), (text) => {
     try {

@@ -8,8 +8,12 @@ import {
 } from "../../os/ip_network.ts";
 import type { GatewayConfig } from "../config/gateway_config.ts";
 import type { SessionGrant } from "./grant.ts";
+import { type Inbound, planInbound } from "./inbound.ts";
 
-export type SwitchConfig = Pick<GatewayConfig, "lan" | "internet" | "portal" | "panel" | "share">;
+export type SwitchConfig = Pick<
+  GatewayConfig,
+  "lan" | "internet" | "portal" | "panel" | "share" | "inbound"
+>;
 
 /** Texts of one family each, as nftables writes them. */
 export interface ByFamily {
@@ -19,7 +23,9 @@ export interface ByFamily {
 
 export interface SessionScope {
   readonly interface: string;
-  readonly port: number | undefined;
+  readonly inbound: Inbound;
+  /** Who may speak first to which UDP port; there where that may lead to something. */
+  readonly listening: { readonly port: number; readonly peers: ByFamily } | undefined;
   /** The box's own addresses in the tunnel: at most one of each family. */
   readonly own: ByFamily;
   readonly destinations: ByFamily;
@@ -39,11 +45,16 @@ export function lanNetworks(config: SwitchConfig): ByFamily {
  * @throws {TypeError} for a text that is no address, network or interface: the profile's own check
  *   rules that out, and a ruleset must never be made of unchecked text.
  */
-export function sessionScope(grant: SessionGrant): SessionScope {
+export function sessionScope(config: SwitchConfig, grant: SessionGrant): SessionScope {
   const own = grant.addresses.map((text) => formatAddress(network(text).bytes));
+  const inbound = planInbound(config.inbound, grant);
+  const leadsAnywhere = inbound.openings.length + inbound.pings.length > 0;
   return {
     interface: interfaceName(grant.interface),
-    port: grant.tunnelPort,
+    inbound,
+    listening: grant.listening === undefined || !leadsAnywhere
+      ? undefined
+      : { port: grant.listening.port, peers: byFamily(grant.listening.peers) },
     own: {
       v4: own.filter((address) => !address.includes(":")).slice(0, 1),
       v6: own.filter((address) => address.includes(":")).slice(0, 1),

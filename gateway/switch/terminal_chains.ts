@@ -1,5 +1,6 @@
 /** The chains that a terminal's packet passes on its way out and back. No I/O. */
 import { SESSION_DNS_PORT, SESSION_MARK, TUNNEL_MARK } from "./numbers.ts";
+import { answersOfTerminals, toTerminals } from "./inbound_chains.ts";
 import { block, count, hex, quoted, type Scene } from "./ruleset_text.ts";
 import type { SessionScope } from "./scope.ts";
 
@@ -57,6 +58,7 @@ export function marking({ lan, session }: Scene): string[] {
         `ip6 daddr @destinations6 ${mark}`,
         `ip daddr @learned4 ${mark}`,
         `ip6 daddr @learned6 ${mark}`,
+        ...answersOfTerminals(session),
       ]),
     ]),
   ];
@@ -70,6 +72,9 @@ export function redirecting({ config, lan, session }: Scene): string[] {
   return [
     block("chain redirecting", [
       "type nat hook prerouting priority dstnat; policy accept;",
+      ...(session === undefined || session.inbound.openings.length === 0
+        ? []
+        : [`iifname ${quoted(session.interface)} goto arriving`]),
       `iifname != ${lan} accept`,
       `meta l4proto { tcp, udp } th dport 53 ct mark set ${hex(SESSION_MARK)} redirect to :${dns}`,
       `tcp dport 80 ${session === undefined ? "" : `${own} `}redirect to :${httpPort}`,
@@ -115,6 +120,7 @@ export function forwarding({ lan, internet, session }: Scene): string[] {
       );
     }
     outward.push(`meta mark ${hex(TUNNEL_MARK)} ${count("tunnel-down")} goto unreachable`);
+    inward.push(...toTerminals(session));
     inward.push(`iifname ${tunnel} ct state established,related goto pass_in`);
     if (session.direct) {
       outward.push(`oifname @alive goto pass_out`);

@@ -364,6 +364,10 @@ function statusAfter(start: number, n: number): Partial<GatewayStatus> {
       addresses: ["10.90.0.2/32"],
       destinations: ["10.20.0.0/16", "intranet.example.com"],
       otherTraffic: "drop",
+      inbound: [
+        { rule: "tcp/8080@10.20.0.0/16", to: ["192.168.80.23:80"] },
+        { rule: "udp/5060@10.20.0.0/16", to: [] },
+      ],
     },
     drops: { ipv6: 12 },
     warnings: ["Cannot write the journal: the disk is full; free some space"],

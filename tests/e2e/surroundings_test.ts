@@ -5,19 +5,34 @@ import { labTest } from "../lab/needs.ts";
 import type { Box } from "../story/box.ts";
 import { openWorld, TINY_STATE } from "../story/open_world.ts";
 import { Administrator } from "../story/panel.ts";
-import { HUB } from "../story/plan.ts";
+import { serveWeb } from "../story/network.ts";
+import { HUB, OFFICE, type SitePlan } from "../story/plan.ts";
+import { until as eventually } from "../interop/wireguard.ts";
 import { PlainTeller } from "../story/teller.ts";
 import type { Terminal } from "../story/terminal.ts";
 import { enterPin, openOffice, portalState, unlock, untilPhase } from "../story/visits.ts";
 import type { World } from "../story/world.ts";
 
+/** What the hub and the direct card's profile let the office begin. */
+const INBOUND = ["tcp/8080-8081@10.20.0.0/24", "icmp@10.20.0.0/24"];
+
 labTest("a session in bad surroundings", async (t) => {
   const variant = { hub: "ours", identity: "sealed" } as const;
-  await using world = await openWorld(variant, new PlainTeller(), { tinyState: true });
+  await using world = await openWorld(variant, new PlainTeller(), {
+    tinyState: true,
+    inbound: INBOUND,
+    tables: letIn,
+  });
   const { boxes: [box], cards } = world;
   const [terminal] = box.site.terminals;
   assert.ok(terminal);
+  await t.step("what the office begins towards a terminal", () => {
+    return beginFromOffice({ world, box, terminal });
+  });
   await unlock(terminal, box, cards.office);
+  await t.step("what a profile doesn't name is not begun", () => {
+    return beginInVain({ world, box, terminal });
+  });
   const administrator = await Administrator.signIn(terminal, box, world.adminPassword);
   const at: Place = { world, box, terminal, administrator };
   await t.step("garbage on both ends of the tunnel", () => udpGarbage(at));
@@ -30,6 +45,83 @@ interface Place {
   readonly box: Box;
   readonly terminal: Terminal;
   readonly administrator: Administrator;
+}
+
+/** The gateway's part: two ports that lead to a terminal, of which the hub names one. */
+function letIn({ lan }: SitePlan): string {
+  return `
+[inbound]
+ping = true
+[[inbound.forward]]
+port = 8080
+to = "${served(lan)}:80"
+[[inbound.forward]]
+port = 8082
+to = "${served(lan)}:80"
+`;
+}
+
+/** A second address of the terminal that serves a page; no lease of DHCP's. */
+function served(lan: SitePlan["lan"]): string {
+  return lan.address.replace(/\.\d+\/\d+$/, ".50");
+}
+
+async function beginFromOffice({ world, box, terminal }: Omit<Place, "administrator">) {
+  const { network: { hub, lab }, cards: { direct }, adminPassword } = world;
+  await serveWeb(terminal.machine, "a terminal");
+  await terminal.machine.sh(`ip addr add ${served(box.site.plan.lan)}/24 dev eth0`);
+  await unlock(terminal, box, direct);
+  await openOffice(terminal);
+  const own = direct.addresses[0]?.replace("/32", "") ?? "";
+  const page = `This is a terminal. You are ${OFFICE.web.address}.\n`;
+  assert.equal((await fetchFromOffice(world, `${own}:8080/`)).stdout, page);
+  assert.equal((await world.network.office.run(["ping", "-c", "1", "-W", "5", own])).code, 0);
+  const administrator = await Administrator.signIn(terminal, box, adminPassword);
+  const { tunnel } = await administrator.status();
+  assert.deepEqual(tunnel?.inbound, [
+    { rule: INBOUND[0], to: [`${served(box.site.plan.lan)}:80`] },
+    { rule: INBOUND[1], to: [own] },
+  ]);
+  // 8081 leads nowhere at the gateway; 8082 leads somewhere, and neither hub nor profile names it.
+  const elsewhere = [8081, 8082].map((port) => fetchFromOffice(world, `${own}:${port}/`));
+  assert.deepEqual((await Promise.all(elsewhere)).map(({ code }) => code), [28, 28]);
+  // The hub's address may speak to the tunnel's port unasked: so it reaches the engine, which drops it.
+  const endpoint = await world.hub.endpointOf(direct.publicKey);
+  const [address, port] = endpoint?.split(":") ?? [];
+  await hub.sh(`bash -c 'for i in 1 2 3; do printf x > /dev/udp/${address}/${port}; done'`);
+  await eventually("the engine to have seen it", async () => {
+    return ((await administrator.status()).drops["tunnel-malformed"] ?? 0) >= 3;
+  });
+
+  const file = `${lab.dir}/from-terminal`;
+  const big = `${own}:8080/big?seed=1&size=1000000000&rate=2000000`;
+  const download = fetchFromOffice(world, big, "-o", file, "-N", "--max-time", "3");
+  const size = () => Deno.statSync(file).size;
+  await sleep(600);
+  await box.remove();
+  await untilPhase(terminal, box, ["no-card"]);
+  const atEnd = size();
+  assert.ok(atEnd > 100_000, `${atEnd} bytes came`);
+  assert.equal((await fetchFromOffice(world, `${own}:8080/`)).code, 28, "with the card out");
+  await download;
+  assert.equal(size(), atEnd);
+  await box.takeAway();
+}
+
+/** The hub lets it through, and the gateway leads it somewhere; this card's issuer names nothing. */
+async function beginInVain({ world, box, terminal }: Omit<Place, "administrator">) {
+  const own = world.cards.office.addresses[0]?.replace("/32", "") ?? "";
+  const administrator = await Administrator.signIn(terminal, box, world.adminPassword);
+  const { inbound: before = 0 } = (await administrator.status()).drops;
+  assert.equal((await fetchFromOffice(world, `${own}:8080/`)).code, 28);
+  assert.notEqual((await world.network.office.run(["ping", "-c", "1", "-W", "1", own])).code, 0);
+  await eventually("the gateway's count", async () => {
+    return ((await administrator.status()).drops["inbound"] ?? 0) >= before + 2;
+  });
+}
+
+function fetchFromOffice({ network }: World, to: string, ...options: string[]) {
+  return network.office.run(["curl", "-sS", "--max-time", "1.5", ...options, `http://${to}`]);
 }
 
 /** Truncated, oversized, random, and each message type with nonsense in it. */

@@ -66,6 +66,7 @@ const PROFILE = {
   server: { publicKey: KEY, endpoints: ["h.example:1"], hasPresharedKey: false },
   destinations: { networks: ["10.0.0.0/8"], domains: ["a.example"] },
   otherTraffic: "drop",
+  inbound: ["tcp/8080-8081@10.0.0.0/8", "icmp@fd00::/8"],
   suite: "wireguard-1",
   recipients: [
     { kind: "card", name: "card", cardId: "c", slot: 157, publicKey: B33 },

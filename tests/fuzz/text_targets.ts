@@ -1,6 +1,7 @@
 /** Text that comes from outside: configuration requests, endpoints, allowed IPs. */
 import assert from "node:assert/strict";
-import { formatAddress, parseAddress } from "../../os/ip_network.ts";
+import { formatAddress, formatNetwork, parseAddress, parseNetwork } from "../../os/ip_network.ts";
+import { LONGEST_INBOUND_RULE, parseInboundRule } from "../../token/profile/inbound.ts";
 import { formatEndpoint, formatPrefix, parseEndpoint, parsePrefix } from "../../tunnel/address.ts";
 import { TunnelConfigError } from "../../tunnel/api.ts";
 import { readConfig } from "../../tunnel/config.ts";
@@ -93,4 +94,23 @@ function prefixOf(text: string): string {
   return `prefix ${prefix.family} ${text.includes("/") ? "with" : "without"} length`;
 }
 
-export const textTargets: readonly FuzzTarget[] = [configuration, addresses];
+const inboundRules: FuzzTarget = {
+  name: "inbound_rules",
+  seeds: [
+    ...["tcp/8080@10.20.0.0/16", "udp/5000-5010@10.20.0.7", "icmp@fd20::/64", "tcp/1-65535@::/0"],
+    ...["tcp/80@10.20.0.1/16", "tcp/9-8@10.0.0.0/8", "icmp/8@10.0.0.0/8", "udp/65536@::1"],
+  ].map(utf8),
+  run(input) {
+    const text = new TextDecoder().decode(input);
+    const rule = parseInboundRule(text);
+    if (rule === undefined) return "none";
+    assert.ok(text.length <= LONGEST_INBOUND_RULE);
+    const from = formatNetwork(rule.from);
+    assert.deepEqual(parseNetwork(from), rule.from, "a network, with nothing behind its prefix");
+    const ports = rule.protocol === "icmp" ? "" : `/${rule.ports.first}-${rule.ports.last}`;
+    assert.deepEqual(parseInboundRule(`${rule.protocol}${ports}@${from}`), rule, "there and back");
+    return `${rule.protocol} ${rule.from.family} ${text.includes("-")} ${text.includes("/", 5)}`;
+  },
+};
+
+export const textTargets: readonly FuzzTarget[] = [configuration, addresses, inboundRules];

@@ -39,12 +39,16 @@ export class Network implements AsyncDisposable {
     readonly config: GatewayConfig,
   ) {}
 
-  static async open(): Promise<Network> {
+  /** `more`: what else the gateway's configuration says. */
+  static async open(more: Partial<GatewayConfig> = {}): Promise<Network> {
     const lab = await Lab.open();
     const [terminal, gateway, internet, office] = await Promise.all(
       ["terminal", "gateway", "internet", "office"].map((name) => lab.machine(name)),
     ) as [Machine, Machine, Machine, Machine];
-    const network = new Network(lab, terminal, gateway, internet, office, configIn(lab.dir));
+    const network = new Network(lab, terminal, gateway, internet, office, {
+      ...configIn(lab.dir),
+      ...more,
+    });
     network.#stack.use(lab);
     await lab.link(terminal, "eth0", gateway, "lan0");
     await lab.link(gateway, "wan0", internet, "eth0");
@@ -87,7 +91,7 @@ export class Network implements AsyncDisposable {
   /** Web and UDP servers on the Internet and in the office, DNS on both, the portal on the box. */
   async serve(): Promise<void> {
     const program = new URL("./server_program.ts", import.meta.url).pathname;
-    for (const machine of [this.internet, this.office, this.gateway]) {
+    for (const machine of [this.internet, this.office, this.gateway, this.terminal]) {
       const server = await machine.spawn(
         [Deno.execPath(), "run", "-A", "--cached-only", "--no-prompt", program, machine.name],
         { stdout: "piped", stderr: "inherit", cwd: "/", env: QUIET },

@@ -62,7 +62,15 @@ function configs(): SwitchConfig[] {
     internet: { interface: "wan0.7", dns: ["203.0.113.53", "2001:db8::53"] },
     portal: { httpPort: 80, httpsPort: 443 },
     panel: { host: "192.168.80.1", port: 8443 },
-  };
+    inbound: {
+      ping: true,
+      forward: [
+        { protocol: "tcp", port: 80, terminal: "192.168.80.50", terminalPort: 8080 },
+        { protocol: "tcp", port: 80, terminal: "fd80::50", terminalPort: 80 },
+        { protocol: "udp", port: 5, terminal: "192.168.80.50", terminalPort: 5 },
+      ],
+    },
+  } as const;
   return [config, {
     lan,
     internet: { interface: "ppp-1_x", dns: [] },
@@ -90,7 +98,11 @@ function grants(): SessionGrant[] {
     { addresses: ["10.8.0.2"] },
     { addresses: ["fd08::2/64"] },
     { addresses: [] },
-    { tunnelPort: 51820, mtu: 1280 },
+    {
+      inbound: ["tcp/80-81@10.0.0.0/8", "udp/5@10.0.0.7", "tcp/80@fd00:1::/32", "icmp@0.0.0.0/0"],
+      listening: { port: 51820, peers: ["192.0.2.1", "2001:db8::1"] },
+      mtu: 1280,
+    },
     { networks: Array.from({ length: 2000 }, (_, i) => `10.${i >> 8}.${i & 255}.0/25`) },
   ];
   return shapes.flatMap((shape) =>

@@ -39,6 +39,8 @@ interface Order {
   readonly host: number;
   readonly expires: string;
   readonly otherTraffic: "drop" | "direct";
+  /** What the office may begin. */
+  readonly inbound?: readonly string[];
 }
 
 const OFFICE_CARD: Order = {
@@ -63,7 +65,7 @@ interface StationOptions {
 /** Makes all cards of a story. */
 export async function issueCards(
   lab: Lab,
-  options: StationOptions & { spoilt: boolean },
+  options: StationOptions & { spoilt: boolean; inbound: readonly string[] },
 ): Promise<IssuedCards> {
   await using machine = await lab.machine("station");
   const station = await openStation(lab, machine, options);
@@ -71,7 +73,7 @@ export async function issueCards(
   return {
     issuer: station.issuer,
     office: await station.issue(OFFICE_CARD),
-    direct: await station.issue(DIRECT_CARD),
+    direct: await station.issue({ ...DIRECT_CARD, inbound: options.inbound }),
     expired: await station.issue(EXPIRED_CARD),
     ...(spoilt === undefined ? {} : { spoilt }),
   };
@@ -234,6 +236,7 @@ Endpoint = ${HUB.line.box.address}:${HUB.port}
       ...["--issuer", issuer, "--client-id", order.name, "--user-name", order.holder],
       ...["--expires", order.expires, "--other-traffic", order.otherTraffic],
       ...["--domain", OFFICE.domain, "--recovery", this.#recovery.recipient],
+      ...(order.inbound ?? []).flatMap((rule) => ["--inbound", rule]),
     ];
   }
 }

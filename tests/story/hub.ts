@@ -5,6 +5,8 @@ export interface HubClient {
   readonly presharedKey?: string;
   /** Its own addresses in the tunnel, with prefix lengths. */
   readonly addresses: readonly string[];
+  /** What the office may begin towards it; the stock hub asks nobody. */
+  readonly inbound?: readonly string[];
 }
 
 export interface Hub {

@@ -244,7 +244,8 @@ async function serveNames(machine: Machine, at: LinkEnd, web: NamedEnd): Promise
   throw new Error(`Cannot serve names in ${machine.name}: dnsmasq does not listen`);
 }
 
-async function serveWeb(machine: Machine, name: string): Promise<void> {
+/** Serves pages in a machine, which say that they are of `name`. */
+export async function serveWeb(machine: Machine, name: string): Promise<void> {
   const program = new URL("./web_server.ts", import.meta.url).pathname;
   const server = await machine.spawn(
     [Deno.execPath(), "run", "-A", "--cached-only", "--no-prompt", "--quiet", program, name],

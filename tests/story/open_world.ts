@@ -5,6 +5,7 @@ import type { HubClient } from "./hub.ts";
 import { makeKeys } from "./keys.ts";
 import { type Site, StoryNetwork } from "./network.ts";
 import { startOurHub } from "./our_hub.ts";
+import type { SitePlan } from "./plan.ts";
 import { startStockHub } from "./stock_hub.ts";
 import type { Teller } from "./teller.ts";
 import type { Variant, World } from "./world.ts";
@@ -15,7 +16,9 @@ export interface WorldOptions {
   /** Each gateway keeps its state on a disk of its own of 2 MB, at `TINY_STATE`. */
   readonly tinyState?: boolean;
   /** More tables of the gateways' configuration, as text. */
-  readonly tables?: string;
+  readonly tables?: string | ((site: SitePlan) => string);
+  /** What the hub lets the office begin towards both cards, and the profile of the direct one too. */
+  readonly inbound?: readonly string[];
 }
 
 /** Where that disk is, as the machine sees it. */
@@ -25,7 +28,7 @@ export const TINY_STATE = "/run/tiny";
 export async function openWorld(
   variant: Variant,
   teller: Teller,
-  { spoilt = false, tinyState = false, tables = "" }: WorldOptions = {},
+  { spoilt = false, tinyState = false, tables = "", inbound = [] }: WorldOptions = {},
 ): Promise<World> {
   await using stack = new AsyncDisposableStack();
   teller.step("Network: three terminals, two gateways, the Internet, the hub, the office");
@@ -34,12 +37,18 @@ export async function openWorld(
 
   teller.step("Cards issued at a station of their own");
   const hubKeys = makeKeys();
-  const { issuer, ...cards } = await issueCards(lab, { variant, server: hubKeys.public, spoilt });
+  const { issuer, ...cards } = await issueCards(lab, {
+    variant,
+    server: hubKeys.public,
+    spoilt,
+    inbound,
+  });
 
   teller.step(variant.hub === "ours" ? "Hub" : "Hub: stock wireguard-go and wg");
   const clients = [cards.office, cards.direct].map((card): HubClient => ({
     publicKey: card.publicKey,
     addresses: card.addresses,
+    inbound,
     ...(card.presharedKey === undefined ? {} : { presharedKey: card.presharedKey.toBase64() }),
   }));
   const start = variant.hub === "ours" ? startOurHub : startStockHub;
@@ -58,7 +67,8 @@ export async function openWorld(
       );
     }
     const box = await Box.start(site, {
-      ...{ dir, issuers: [issuer], adminPassword, tables },
+      ...{ dir, issuers: [issuer], adminPassword },
+      tables: typeof tables === "string" ? tables : tables(site.plan),
       ...(tinyState ? { state: `${TINY_STATE}/state` } : {}),
     });
     stack.use(box);

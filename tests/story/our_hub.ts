@@ -75,6 +75,7 @@ public_key = ${JSON.stringify(client.publicKey)}
 ${client.presharedKey === undefined ? "" : `preshared_key_file = "${dir}/client-${i}.psk"`}
 addresses = ${list(client.addresses)}
 networks = ${list(OFFICE.networks)}
+inbound = ${list(client.inbound ?? [])}
 `);
   return `private_key_file = "${dir}/hub.key"
 listen_port = ${HUB.port}

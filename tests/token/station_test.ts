@@ -1,6 +1,8 @@
 /** The issuing station: what changes a profile, who may, and who can open it afterwards. */
 import assert from "node:assert/strict";
 import { Decrypter } from "age-encryption";
+import * as v from "valibot";
+import { loadConfig } from "../../os/config.ts";
 import { parseIssuerKey } from "../../token/profile/jws.ts";
 import { readShareRecord } from "../../token/profile/share_record.ts";
 import { startSoftcard } from "../lab/pcscd.ts";
@@ -20,7 +22,12 @@ labTest("a station edits and renews: settings change, keys stay, generations ris
   const before = await exported(token);
 
   const change = ["edit", "--issuer", `${dir}/issuer`, "--pin-stdin"];
-  const edited = await json(token, [...change, "--network", "10.8.0.0/16", "--mtu", "1300"], PIN);
+  const inbound = ["tcp/8080@10.8.0.0/16", "icmp@10.8.0.0/16"];
+  const edited = await json(token, [
+    ...[...change, "--network", "10.8.0.0/16", "--mtu", "1300"],
+    ...inbound.flatMap((rule) => ["--inbound", rule]),
+  ], PIN);
+  assert.deepEqual([issued.inbound, edited.inbound], [[], inbound]);
   assert.deepEqual(edited.networks, ["10.8.0.0/16"]);
   assert.deepEqual([edited.profile, edited.holder], [issued.profile, "Alice Example"]);
   assert.equal(edited.expires, "2030-01-02T00:00:00.000Z", "what isn't named stays");
@@ -44,6 +51,9 @@ labTest("a station edits and renews: settings change, keys stay, generations ris
   assert.notEqual(anew.clientPublicKey, issued.clientPublicKey);
   assert.notEqual(keyIn(await exported(token)), keyIn(before));
   assert.ok(Deno.readTextFileSync(`${dir}/peer2`).includes(anew.clientPublicKey));
+  const peer = await loadConfig(`${dir}/peer2`, v.object({ client: v.array(v.unknown()) }));
+  assert.partialDeepStrictEqual(peer.client, [{ inbound }], "the hub is told the same");
+  assert.ok(!Deno.readTextFileSync(`${dir}/peer`).includes("inbound"));
 
   // An expired one is refused by gateways, and renewed by its issuer.
   const past = await token([...change, "--expires", "2001-01-01"], PIN);
@@ -70,6 +80,8 @@ labTest("only the issuer's key changes a profile, and a wrong PIN changes nothin
     code: 2,
   });
   assert.match(bad.stderr, /destinations.networks.0/);
+  const badRule = [...edit(`${dir}/issuer`), "--inbound", "tcp/80"];
+  assert.match((await token(badRule, { ...PIN, code: 2 })).stderr, /inbound.0: a rule such as /);
   assert.equal((await shown(token)).profile.generation, issued.generation);
   const taken = await token([...edit(`${dir}/issuer`), "--bundle-out", `${dir}/issuer`], {
     ...PIN,

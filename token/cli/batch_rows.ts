@@ -25,6 +25,7 @@ const LIST_COLUMNS = {
   endpoints: "endpoint",
   networks: "network",
   domains: "domain",
+  inbound: "inbound",
 } as const;
 const COLUMNS = new Set<string>([
   "client_id",
@@ -40,8 +41,8 @@ const COLUMNS = new Set<string>([
 export const COLUMNS_HELP =
   `Columns, the first line naming them: client_id (needed), card (the id that
 token list shows), user_id, user_name, server_id, expires, addresses, dns, mtu, server_key,
-endpoints, keepalive, networks, domains, other_traffic, psk (yes or no). Lists are separated by
-spaces. What a row leaves empty comes from --from FILE.toml and the flags.`;
+endpoints, keepalive, networks, domains, other_traffic, inbound, psk (yes or no). Lists are separated
+by spaces. What a row leaves empty comes from --from FILE.toml and the flags.`;
 
 /**
  * Reads a batch.

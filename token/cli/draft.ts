@@ -68,6 +68,8 @@ export function draftProfile(fields: Fields, context: DraftContext): Profile {
     },
     destinations: { networks: fields.networks, domains: fields.domains },
     otherTraffic: fields.otherTraffic,
+    // Left out rather than empty: programs of before take such a profile.
+    ...(fields.inbound.length === 0 ? {} : { inbound: fields.inbound }),
     suite: "wireguard-1",
     recipients,
   });

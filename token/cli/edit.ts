@@ -166,5 +166,6 @@ function fieldsOf({ profile }: OpenedProfile): Fields {
     networks: destinations.networks,
     domains: destinations.domains,
     otherTraffic: profile.otherTraffic,
+    inbound: profile.inbound ?? [],
   };
 }

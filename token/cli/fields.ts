@@ -22,6 +22,7 @@ export const FIELD_FLAGS = {
   network: "list",
   domain: "list",
   "other-traffic": "text",
+  inbound: "list",
 } as const satisfies FlagKinds;
 
 /** The help lines of {@linkcode FIELD_FLAGS}. */
@@ -40,7 +41,9 @@ export const FIELD_HELP = `  --client-id ID       client_id: the client's name a
   --keepalive SECONDS  [server] keepalive
   --network CIDR       [destinations] networks (repeat)
   --domain NAME        [destinations] domains (repeat)
-  --other-traffic X    other_traffic: drop (default) or direct`;
+  --other-traffic X    other_traffic: drop (default) or direct
+  --inbound RULE       inbound: what the inside may begin, such as tcp/8080@10.20.0.0/16 or
+                       icmp@10.20.0.0/16 (repeat; default: nothing)`;
 
 const text = v.string("expected text");
 const texts = v.array(text, "expected a list of texts");
@@ -51,6 +54,7 @@ const FileSchema = v.strictObject({
   server_id: v.optional(text),
   expires: v.optional(v.union([text, v.date()], "expected a date or days (90d)")),
   other_traffic: v.optional(text),
+  inbound: v.optional(texts),
   user: v.optional(v.strictObject({
     id: v.optional(text),
     name: v.optional(text),
@@ -89,6 +93,7 @@ export interface Fields {
   readonly networks: readonly string[];
   readonly domains: readonly string[];
   readonly otherTraffic: string;
+  readonly inbound: readonly string[];
 }
 
 /** Fields from another source, which file and flags override. */
@@ -137,6 +142,7 @@ export async function readFields(
     networks: many("network", file.destinations?.networks, known.networks),
     domains: many("domain", file.destinations?.domains, known.domains),
     otherTraffic: given.text("other-traffic") ?? file.other_traffic ?? known.otherTraffic ?? "drop",
+    inbound: many("inbound", file.inbound, known.inbound),
   };
 }
 

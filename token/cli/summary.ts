@@ -34,6 +34,8 @@ export interface Summary {
   readonly networks: readonly string[];
   readonly domains: readonly string[];
   readonly otherTraffic: string;
+  /** What the inside may begin. */
+  readonly inbound: readonly string[];
   readonly recipients: readonly string[];
   readonly otherHalfAt?: string;
   readonly files: Readonly<Record<string, string>>;
@@ -69,6 +71,7 @@ export function summarize(profile: Profile, context: SummaryContext): Summary {
     networks: profile.destinations.networks,
     domains: profile.destinations.domains,
     otherTraffic: profile.otherTraffic,
+    inbound: profile.inbound ?? [],
     recipients: (profile.recipients ?? []).map(({ kind, name }) => `${name} (${kind})`),
     ...(hub === undefined ? {} : { otherHalfAt: hub }),
     files: Object.fromEntries(written),
@@ -96,6 +99,7 @@ export function summaryLines(summary: Summary): string[] {
     ["networks", summary.networks],
     ["domains", summary.domains],
     ["other traffic", summary.otherTraffic],
+    ["the inside may begin", summary.inbound],
     ["opens with", summary.recipients],
     ["other half at", summary.otherHalfAt],
     ...Object.entries(summary.files).map(([what, path]): [string, string] => [what, path]),

@@ -290,6 +290,7 @@ export async function hubOutputs(
     ...(psk === undefined ? {} : { preshared_key_file: await absolute(psk) }),
     addresses: profile.tunnel.addresses,
     networks: profile.destinations.networks,
+    ...(profile.inbound === undefined ? {} : { inbound: profile.inbound }),
     token: { card: profile.cardId, profile: profile.id, generation: profile.generation },
   };
   return [...outputs, { path: files.peer, content: stringify({ client: [client] }) + "\n" }];

@@ -4,6 +4,12 @@
  * The core's contract: text in, a checked profile or one word of refusal out.
  */
 import * as v from "valibot";
+import {
+  INBOUND_RULE,
+  LONGEST_INBOUND_RULE,
+  MOST_INBOUND_RULES,
+  parseInboundRule,
+} from "./inbound.ts";
 import { MOST_RECIPIENTS } from "./limits.ts";
 
 /** The version of the settings that this program writes and reads. */
@@ -22,6 +28,11 @@ const domain = v.pipe(
   v.string(),
   v.maxLength(253),
   v.regex(/^(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/),
+);
+const inboundRule = v.pipe(
+  v.string(),
+  v.maxLength(LONGEST_INBOUND_RULE),
+  v.check((text) => parseInboundRule(text) !== undefined, INBOUND_RULE),
 );
 const list = <T extends v.GenericSchema>(item: T, longest: number) =>
   v.pipe(v.array(item), v.maxLength(longest));
@@ -99,6 +110,8 @@ export const ProfileSchema = v.strictObject({
   }),
   destinations: v.strictObject({ networks: list(cidr, 256), domains: list(domain, 256) }),
   otherTraffic: v.picklist(["drop", "direct"]),
+  /** What the inside may begin towards the holder's side; absent: nothing. */
+  inbound: v.optional(list(inboundRule, MOST_INBOUND_RULES)),
   suite: v.literal("wireguard-1"),
   /** Absent in profiles whose station kept no list: then only the card of `cardId` is known. */
   recipients: v.optional(list(RecipientSchema, MOST_RECIPIENTS)),

@@ -9,6 +9,11 @@ Deno.test("a whole profile is taken as it is", () => {
   assert.equal(explainProfile(profile), undefined);
 });
 
+Deno.test("what the inside may begin, in a profile that says so", () => {
+  const inbound = ["tcp/8080-8081@10.20.0.0/16", "icmp@fd20::/64"];
+  assert.deepEqual(checkProfile({ ...profile, inbound }), { ...profile, inbound });
+});
+
 Deno.test("a later version is told apart from garbage", () => {
   assert.equal(checkProfile({ v: 2, whatever: true }), "newer-version");
   for (const value of [undefined, null, 7, "text", [], {}, { v: 0 }, { v: "2" }, { v: 1 }]) {
@@ -31,6 +36,8 @@ Deno.test("every wrong field is refused and named", () => {
     ["server.endpoints.0", (p) => ({ ...p, server: { ...p.server, endpoints: ["[::1]"] } })],
     ["destinations.networks.0", (p) => ({ ...p, destinations: { networks: ["x"], domains: [] } })],
     ["destinations.domains.0", (p) => ({ ...p, destinations: { networks: [], domains: ["a b"] } })],
+    ["inbound.1", (p) => ({ ...p, inbound: ["icmp@10.20.0.0/16", "tcp/80"] })],
+    ["inbound", (p) => ({ ...p, inbound: Array(65).fill("icmp@10.20.0.7") })],
     ["otherTraffic", (p) => ({ ...p, otherTraffic: "maybe" })],
     ["suite", (p) => ({ ...p, suite: "none" })],
     ["extra", (p) => ({ ...p, extra: 1 })],

@@ -97,6 +97,9 @@ export function lostInWgQuick(profile: Profile): string[] {
     ...(profile.otherTraffic === "drop"
       ? ["that other traffic is dropped: wg-quick lets it go direct"]
       : []),
+    ...(profile.inbound === undefined || profile.inbound.length === 0
+      ? []
+      : [`what the inside may begin (${profile.inbound.join(", ")})`]),
     `that it expires (${new Date(profile.expiresAt * 1000).toISOString()})`,
     `whose it is (${profile.user.id}, ${profile.clientId} at ${profile.serverId})`,
     ...(identity.kind === "on-card" ? ["the private key, which is on the card only"] : []),

@@ -196,6 +196,10 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     addresses: list(STRING),
     destinations: list(STRING),
     otherTraffic: { enum: ["drop", "direct"] },
+    inbound: {
+      ...list(object({ rule: STRING, to: list(STRING) })),
+      description: "What the profile lets the inside begin, and whom it reaches by that",
+    },
   }),
   JournalEntry: object({
     id: INTEGER,

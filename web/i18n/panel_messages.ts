@@ -78,6 +78,9 @@ export interface PanelMessages {
     readonly destinations: string;
     readonly otherTraffic: string;
     readonly otherTrafficWay: Readonly<Record<TunnelView["otherTraffic"], string>>;
+    readonly inbound: string;
+    readonly inboundNone: string;
+    readonly inboundNobody: string;
     readonly sent: string;
     readonly received: string;
     readonly total: string;

@@ -254,6 +254,7 @@ Deno.test("host names, holders and readers can't become markup", async () => {
       addresses: [evil],
       destinations: [evil],
       otherTraffic: "drop",
+      inbound: [{ rule: evil, to: [evil] }, { rule: evil, to: [] }],
     },
   };
   view.record("error", evil, { [evil]: evil });

@@ -16,6 +16,7 @@ const tunnel: TunnelView = {
   addresses: [],
   destinations: [],
   otherTraffic: "drop",
+  inbound: [],
 };
 
 function at(now: number, bytes?: { sent: number; received: number }): GatewayStatus {

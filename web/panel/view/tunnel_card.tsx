@@ -44,6 +44,7 @@ export function TunnelCard({ screen, language, m }: ViewProps) {
           },
           { name: t.destinations, value: <Codes values={tunnel.destinations} /> },
           { name: t.otherTraffic, value: t.otherTrafficWay[tunnel.otherTraffic] },
+          { name: t.inbound, value: <Inbound screen={screen} language={language} m={m} /> },
           { name: t.addresses, value: <Codes values={tunnel.addresses} /> },
           { name: t.interface, value: <code>{tunnel.interface}</code> },
         ]}
@@ -73,6 +74,23 @@ function Handshake({ screen, language, m }: ViewProps) {
     <time datetime={new Date(at).toISOString()} title={formatTime(at, language)}>
       {ago(m.ago, at, screen.status.now)}
     </time>
+  );
+}
+
+/** What the profile lets the inside begin, and which terminal that reaches. */
+function Inbound({ screen, m }: ViewProps) {
+  const rules = screen.status.tunnel?.inbound ?? [];
+  if (rules.length === 0) return <span>{m.tunnel.inboundNone}</span>;
+  return (
+    <span class="codes" id="inbound">
+      {rules.map(({ rule, to }) => (
+        <span key={rule}>
+          <code>{rule}</code> → {to.length === 0
+            ? <span class="soft">{m.tunnel.inboundNobody}</span>
+            : <code>{to.join(", ")}</code>}
+        </span>
+      ))}
+    </span>
   );
 }
 

@@ -1,0 +1,99 @@
+/**
+ * The rules of what is begun through the tunnel. Every packet of such a connection, there and back, is
+ * held against what the session allows now; a way back is for answers only. No I/O.
+ */
+import type { Opening } from "./inbound.ts";
+import { SESSION_MARK, TUNNEL_MARK } from "./numbers.ts";
+import { block, hex, quoted, type Scene } from "./ruleset_text.ts";
+import type { SessionScope } from "./scope.ts";
+
+const OURS = `ct mark ${hex(SESSION_MARK)}`;
+
+/** What comes out of the tunnel to the box's own address is led to its terminal; in `redirecting`. */
+export function arriving({ session }: Scene): string[] {
+  if (session === undefined || session.inbound.openings.length === 0) return [];
+  return [
+    block("chain arriving", [
+      ...session.inbound.openings.map(({ family, from, own, protocol, port, ...to }) => {
+        const ip = word(family);
+        const terminal = family === 6 ? `[${to.terminal}]` : to.terminal;
+        return `${ip} saddr ${from} ${ip} daddr ${own} ${protocol} dport ${port} ` +
+          `ct mark set ${hex(SESSION_MARK)} dnat ${ip} to ${terminal}:${to.terminalPort}`;
+      }),
+      "accept",
+    ]),
+  ];
+}
+
+/** A terminal's answers go where the questions came from, by the tunnel and by nothing else. */
+export function answersOfTerminals(session: SessionScope): string[] {
+  const mark = `meta mark set ${hex(TUNNEL_MARK)}`;
+  const errors = new Map<string, Opening>();
+  for (const opening of session.inbound.openings) {
+    errors.set(`${opening.terminal} ${opening.from}`, opening);
+  }
+  return [
+    ...session.inbound.openings.map(({ family, from, protocol, terminal, terminalPort }) =>
+      `${OURS} ct direction reply ct status dnat ${word(family)} saddr ${terminal} ` +
+      `${word(family)} daddr ${from} ${protocol} sport ${terminalPort} ${mark}`
+    ),
+    ...[...errors.values()].map(({ family, from, terminal }) =>
+      `${OURS} ct state related ct status dnat ${word(family)} saddr ${terminal} ` +
+      `${word(family)} daddr ${from} meta l4proto ${icmp(family)} ${mark}`
+    ),
+  ];
+}
+
+/** To the terminal, in `inward`; only what `arriving` led there. */
+export function toTerminals(session: SessionScope): string[] {
+  return session.inbound.openings.map(({ family, from, protocol, terminal, terminalPort }) =>
+    `iifname ${quoted(session.interface)} ${OURS} ct status dnat ${word(family)} saddr ${from} ` +
+    `${word(family)} daddr ${terminal} ${protocol} dport ${terminalPort} goto pass_in`
+  );
+}
+
+/** Pings to the box, in `from_tunnel`. */
+export function pingsToBox(session: SessionScope): string[] {
+  return session.inbound.pings.map(({ family, from, own }) =>
+    `${word(family)} saddr ${from} ${word(family)} daddr ${own} ${echo(family)}-request ` +
+    `ct mark set ${hex(SESSION_MARK)} accept`
+  );
+}
+
+/**
+ * What the box itself says about it leaves by the tunnel too: by its own routes it would leave in the
+ * clear. The type of this chain makes the kernel look for the way anew.
+ */
+export function answersOfBox({ session }: Scene): string[] {
+  if (session === undefined) return [];
+  const { openings, pings } = session.inbound;
+  if (openings.length + pings.length === 0) return [];
+  const mark = `meta mark set ${hex(TUNNEL_MARK)}`;
+  const callers = new Map([...openings, ...pings].map((one) => [one.from, one.family]));
+  return [
+    block("chain answering", [
+      "type route hook output priority mangle; policy accept;",
+      ...pings.map(({ family, from, own }) =>
+        `${OURS} ct direction reply ${word(family)} saddr ${own} ${word(family)} daddr ${from} ` +
+        `${echo(family)}-reply ${mark}`
+      ),
+      ...[...callers].map(([from, family]) =>
+        `${OURS} ct state related ${word(family)} daddr ${from} meta l4proto ${
+          icmp(family)
+        } ${mark}`
+      ),
+    ]),
+  ];
+}
+
+function word(family: 4 | 6): string {
+  return family === 4 ? "ip" : "ip6";
+}
+
+function icmp(family: 4 | 6): string {
+  return family === 4 ? "icmp" : "ipv6-icmp";
+}
+
+function echo(family: 4 | 6): string {
+  return family === 4 ? "icmp type echo" : "icmpv6 type echo";
+}

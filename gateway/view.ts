@@ -41,6 +41,8 @@ export type PhaseDetail =
   | {
     readonly phase: "unlocking";
     readonly holder: string;
+    /** It takes longer than usual: the box is busy. */
+    readonly slow?: true;
     /** The card works once its holder touches it. */
     readonly touch?: true;
     readonly asksUserId?: true;

@@ -12,7 +12,7 @@ import { prepareTunnel } from "../../tunnel/tunnel.ts";
 import { lookAtCard, type ReadyCard, takeCard } from "./card.ts";
 import { cardFacts } from "./card_facts.ts";
 import { HolderCheck, untilAlike } from "./holder_check.ts";
-import { MAX_MESSAGE_BYTES, TUNNEL_REPORT_MS } from "./limits.ts";
+import { MAX_MESSAGE_BYTES, TUNNEL_REPORT_MS, UNLOCK_BEAT_MS } from "./limits.ts";
 import { Lending } from "./lending.ts";
 import { LineWriter, readLines } from "./lines.ts";
 import { type FromEngine, parseToEngine, type ToEngine } from "./messages.ts";
@@ -199,6 +199,19 @@ export class Engine {
       this.#lending?.giveOn();
       return await this.#say({ type: "unlock-failed", why: { failure: "not-sealed-to-me" } });
     }
+    const beat = setInterval(() => void this.#say({ type: "unlock-goes-on" }), UNLOCK_BEAT_MS);
+    try {
+      await this.#enter(entered, { start, token });
+    } finally {
+      clearInterval(beat);
+    }
+  }
+
+  /** Tries what was entered; the tunnel is up, or why not is said. */
+  async #enter(
+    entered: { pin: Uint8Array; userId: Uint8Array | undefined },
+    { start, token }: { start: Start; token: ReadyCard | ReadyStick },
+  ): Promise<void> {
     const began = performance.now();
     this.#secrets.keepPin(entered.pin);
     const tried = "found" in token ? await unlockStick(token, this.#secrets) : await unlock(token, {
@@ -220,7 +233,7 @@ export class Engine {
     }
     const uplink = this.#uplink = await Uplink.open({
       unlocked,
-      ready,
+      ready: this.#ready,
       start,
       secrets: this.#secrets,
       prepared: this.#prepared,

@@ -6,6 +6,8 @@ export const MAX_MESSAGE_BYTES = 256 * 1024;
 export const WRONG_ENTRIES = 5;
 /** Where a user id is asked for, no wrong entry is answered sooner, in milliseconds. */
 export const WRONG_ENTRY_MS = 1_500;
+/** How often an engine tells that it still works on a PIN or password, in milliseconds. */
+export const UNLOCK_BEAT_MS = 5_000;
 /** One exchange with the card, in milliseconds. */
 export const CARD_ANSWER_MS = 5_000;
 /** How often the tunnel's counters are told, in milliseconds. */

@@ -120,6 +120,8 @@ export const FromEngineSchema = v.variant("type", [
       v.strictObject({ failure: v.literal("failed"), reason: text(512) }),
     ]),
   }),
+  /** The PIN's result is still worked on. */
+  v.strictObject({ type: v.literal("unlock-goes-on") }),
   v.strictObject({ type: v.literal("grant"), grant: GrantSchema }),
   v.strictObject({
     type: v.literal("tunnel"),

@@ -61,6 +61,8 @@ export type SessionEvent =
     readonly leftMs: number;
   }
   | { readonly type: "engine-pin-begins"; readonly run: EngineRun }
+  /** It still works on the PIN that is tried. */
+  | { readonly type: "engine-unlock-goes-on"; readonly run: EngineRun }
   /** What terminals left of the PIN's tries. */
   | { readonly type: "engine-tries"; readonly run: EngineRun; readonly triesLeft: number }
   /** The card waits for a touch of its key, or does so no longer. */

@@ -4,14 +4,16 @@
 export const ENGINE_END_MS = 50;
 /** From starting an engine to its report on the card. */
 export const CARD_REPORT_MS = 20_000;
-/** From a PIN to its result; covers the engine's own bounds on each step. */
+/** From a PIN, or a word of its engine that it goes on, to its result or the next such word. */
 export const UNLOCK_MS = 20_000;
+/** From a PIN to its result in all: a password's work takes a busy box many times its second. */
+export const UNLOCK_LONGEST_MS = 180_000;
 /** PINs that may wait while another one is tried. */
 export const PINS_WAITING = 8;
 /** From a card's wish to be touched to the result of the PIN: people look for their key first. */
 export const TOUCH_MS = 25_000;
-/** From a grant to its being in force. */
-export const GRANT_MS = 10_000;
+/** From a grant to its being in force; a busy box takes seconds. */
+export const GRANT_MS = 30_000;
 /** How long a reader may still report a card that the engine saw leave. */
 export const REMOVAL_LAG_MS = 2_000;
 /** Engines that end by themselves more often than CRASHES within this window are held back. */

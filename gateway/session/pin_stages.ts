@@ -28,7 +28,19 @@ export function waiting(
 export function begun(stage: Stage, now: number): Stage {
   if (stage.at !== "suspended") return stage;
   const { report, pin } = stage;
-  return { at: "unlocking", report, pin, by: now + limits.UNLOCK_MS };
+  return { at: "unlocking", report, pin, ...unlockBounds(now) };
+}
+
+/** How long a PIN may take that is tried from now on. */
+export function unlockBounds(now: number): { readonly by: number; readonly longest: number } {
+  return { by: now + limits.UNLOCK_MS, longest: now + limits.UNLOCK_LONGEST_MS };
+}
+
+/** The engine still works on it: a right PIN doesn't fail because the box is busy. */
+export function goesOn(stage: Stage, now: number): Stage {
+  if (stage.at !== "unlocking") return stage;
+  const by = Math.min(now + limits.UNLOCK_MS, stage.longest);
+  return { ...stage, by: Math.max(by, stage.by), slow: true };
 }
 
 /** A person needs longer than a card. */

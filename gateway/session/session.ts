@@ -18,7 +18,7 @@ import type { Grant } from "./grant.ts";
 import { Insertions } from "./insertions.ts";
 import * as limits from "./limits.ts";
 import { isUnseenLast, PinLine, type WaitingPin } from "./pin_line.ts";
-import { begun, counted, touched, waiting } from "./pin_stages.ts";
+import { begun, counted, goesOn, touched, unlockBounds, waiting } from "./pin_stages.ts";
 import { type AfterEnd, type Asked, boundOf, expiryOf, phaseOf, type Stage } from "./stage.ts";
 import { wrongEntry } from "./wrong_entry.ts";
 
@@ -87,6 +87,9 @@ export class SessionCore {
         break;
       case "engine-pin-begins":
         this.#stage = begun(this.#stage, now);
+        break;
+      case "engine-unlock-goes-on":
+        this.#stage = goesOn(this.#stage, now);
         break;
       case "engine-tries":
         this.#onTries(event.triesLeft, now);
@@ -206,7 +209,7 @@ export class SessionCore {
   }
 
   #try({ ticket, from, sealed }: WaitingPin, report: Asked, now: number): void {
-    this.#stage = { at: "unlocking", report, pin: { ticket, from }, by: now + limits.UNLOCK_MS };
+    this.#stage = { at: "unlocking", report, pin: { ticket, from }, ...unlockBounds(now) };
     this.#journal("info", "pin-entered", { holder: report.holder, terminal: from });
     this.#out.push({ type: "relay-pin", run: this.#current(), sealed });
   }

@@ -205,6 +205,33 @@ Deno.test("a card that wants to be touched says so, and gets the time", () => {
   assert.equal(phaseOf(core), "failed");
 });
 
+Deno.test("a right PIN doesn't fail because the box is busy: its page is told, and the wait is bounded", () => {
+  const core = new SessionCore();
+  drive(core, reader("present"), hello(1), asked(1));
+  const goesOn = { type: "engine-unlock-goes-on", run: run(1) } as const;
+  drive(core, goesOn);
+  assert.equal(phaseOf(core), "pin-asked", "only while a PIN is tried");
+  drive(core, pin(1));
+  let now = 0;
+  for (; now < limits.UNLOCK_LONGEST_MS - 5_000; now += 5_000) {
+    core.handle(goesOn, now);
+    assert.deepEqual(types(core.handle({ type: "tick" }, now)), []);
+  }
+  assert.deepEqual({ ...core.phase }, { phase: "unlocking", holder: "Hana", slow: true });
+  const up = new SessionCore();
+  drive(up, reader("present"), hello(1), asked(1), pin(1));
+  up.handle(goesOn, limits.UNLOCK_MS - 1);
+  assert.deepEqual(types(up.handle({ type: "tick" }, limits.UNLOCK_MS + 1)), []);
+  const granted = up.handle({ type: "engine-grant", run: run(1), grant }, limits.UNLOCK_MS + 2);
+  assert.deepEqual(types(granted), ["apply-grant", "phase"]);
+  assert.deepEqual({ ...up.phase }, { phase: "unlocking", holder: "Hana" });
+  // An engine that goes on for ever doesn't hold the page for ever.
+  core.handle(goesOn, now);
+  assert.equal(deadlineOf(core), limits.UNLOCK_LONGEST_MS);
+  core.handle({ type: "tick" }, limits.UNLOCK_LONGEST_MS);
+  assert.equal(phaseOf(core), "failed");
+});
+
 Deno.test("a lost engine: grant revoked, engine restarted, held back when it goes on", () => {
   const core = upCore();
   const lost = drive(core, { type: "engine-ended", run: run(1), reason: "signal 9" });
@@ -283,7 +310,7 @@ Deno.test("an administrator's lock asks for the PIN anew", () => {
 Deno.test("whatever happens: one engine, no grant without it, each PIN answered once", () => {
   const kinds = fc.constantFrom(
     ...["in", "out", "swap", "hello", "asked", "expired", "pin", "wrong", "blocked", "grant"],
-    ...["pin", "waits", "begins", "given-up", "give-up", "tries", "last-try"],
+    ...["pin", "waits", "begins", "given-up", "give-up", "tries", "last-try", "goes-on"],
     ...["applied", "not-applied", "gone", "ended", "lock", "revoked", "tick", "mute", "none"],
   );
   fc.assert(
@@ -361,6 +388,8 @@ Deno.test("whatever happens: one engine, no grant without it, each PIN answered 
           case "pin":
             open.add(++ticket);
             return { ...pin(n, ticket), from: `192.0.2.${ticket % 4}` } as SessionEvent;
+          case "goes-on":
+            return { type: "engine-unlock-goes-on", run: run(n) };
           case "waits":
             return { type: "engine-pin-waits", run: run(n), label: "L", leftMs: 60_000 };
           case "begins":

@@ -226,6 +226,8 @@ export class SessionShell {
       }
       case "pin-begins":
         return this.#handle({ type: "engine-pin-begins", run });
+      case "unlock-goes-on":
+        return this.#handle({ type: "engine-unlock-goes-on", run });
       case "tries":
         return this.#handle({ type: "engine-tries", run, triesLeft: message.triesLeft });
       case "touch":

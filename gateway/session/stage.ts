@@ -21,6 +21,10 @@ export type Stage =
     readonly report: Asked;
     readonly pin: PinAttempt;
     readonly by: number;
+    /** `by` goes no further, whatever the engine tells. */
+    readonly longest: number;
+    /** It takes longer than usual. */
+    readonly slow?: true;
     /** The card waits for a touch. */
     readonly touch?: true;
   }
@@ -109,6 +113,7 @@ export function phaseOf(
       return {
         ...{ phase: "unlocking", holder: stage.report.holder },
         ...askedFor(stage.report),
+        ...(stage.slow === undefined ? {} : { slow: stage.slow }),
         ...(stage.touch === undefined ? {} : { touch: stage.touch }),
       };
     case "applying":

@@ -237,7 +237,7 @@ class World implements AsyncDisposable {
       bytes.toBase64({ alphabet: "base64url", omitPadding: true });
     const body = { engine, enc: text(sealed.enc), ciphertext: text(sealed.ciphertext) };
     const { stdout } = await this.terminal.run([
-      ...["curl", "-sk", "-m", "60", "-H", `Origin: ${PORTAL}`, "--data-binary", "@-"],
+      ...["curl", "-sk", "-m", "200", "-H", `Origin: ${PORTAL}`, "--data-binary", "@-"],
       ...["-H", "Content-Type: application/json", `${PORTAL}/api/pin`],
     ], { input: JSON.stringify(body) });
     return JSON.parse(stdout);

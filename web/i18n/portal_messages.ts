@@ -28,6 +28,8 @@ export interface PortalMessages {
     readonly touch: string;
   };
   readonly unlocking: Notice;
+  /** Beside `unlocking`, where that takes long. */
+  readonly slow: string;
   /** The card waits for a touch. */
   readonly touch: Notice;
   /** A PIN waits for the terminal that has the card. */

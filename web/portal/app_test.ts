@@ -114,6 +114,11 @@ const PHASES: readonly { session: SessionPhase; en: string[]; ja: string[] }[] =
     ja: ["ロックを解除しています", "しばらくお待ちください"],
   },
   {
+    session: { phase: "unlocking", holder, slow: true },
+    en: ["Unlocking", "Please wait", "longer than usual"],
+    ja: ["ロックを解除しています", "通常より時間がかかって"],
+  },
+  {
     session: { phase: "unlocking", holder, touch: true },
     en: ["Touch your key", "The PIN is right"],
     ja: ["キーに触れてください", "15秒以内"],

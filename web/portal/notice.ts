@@ -57,7 +57,10 @@ export function phaseNotice(
         ...(session.mine && { button: m.suspended.giveUp }),
       };
     case "unlocking":
-      if (!session.touch) return plain("busy", m.unlocking);
+      if (!session.touch) {
+        const notice = plain("busy", m.unlocking);
+        return session.slow ? { ...notice, lines: [...notice.lines, m.slow] } : notice;
+      }
       // That the PIN is right isn't told before the id is known to be.
       return plain("busy", session.asksUserId ? { ...m.touch, text: m.withId.touch } : m.touch);
     case "blocked":

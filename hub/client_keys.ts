@@ -1,4 +1,4 @@
-/** The preshared keys of all clients, in one region of locked memory. */
+/** The preshared and manual keys of all clients, in one region of locked memory. */
 import { SecretMemory } from "../os/secret_memory.ts";
 import type { NativeKey } from "../tunnel/api.ts";
 import type { ClientConfig } from "./hub_config.ts";
@@ -12,15 +12,16 @@ export class ClientKeys implements Disposable {
 
   /** @throws {ConfigError} when the file of a key can't be used. */
   constructor(clients: readonly ClientConfig[]) {
-    const count = clients.filter((client) => client.preshared_key_file !== undefined).length;
+    const count = clients.filter((client) => keyFileOf(client) !== undefined).length;
     if (count === 0) return;
     const memory = SecretMemory.allocate(count * KEY_BYTES);
     try {
-      for (const { public_key, preshared_key_file } of clients) {
-        if (preshared_key_file === undefined) continue;
+      for (const client of clients) {
+        const path = keyFileOf(client);
+        if (path === undefined) continue;
         const { address, bytes } = memory.take(KEY_BYTES);
-        readKeyFile(preshared_key_file, bytes);
-        this.#keys.set(public_key, { address, length: KEY_BYTES });
+        readKeyFile(path, bytes);
+        this.#keys.set(client.public_key, { address, length: KEY_BYTES });
       }
     } catch (error) {
       memory.free();
@@ -36,4 +37,9 @@ export class ClientKeys implements Disposable {
   [Symbol.dispose](): void {
     this.#memory?.free();
   }
+}
+
+/** A client has one of both at most. */
+function keyFileOf(client: ClientConfig): string | undefined {
+  return client.preshared_key_file ?? client.manual_key_file;
 }

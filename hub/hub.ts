@@ -7,20 +7,22 @@ import type { Nftables } from "../os/libnftables.ts";
 import { SecretMemory } from "../os/secret_memory.ts";
 import type { CloseReason, DeviceStatus, PublicKey, Tunnel } from "../tunnel/api.ts";
 import { startTunnel } from "../tunnel/tunnel.ts";
+import { Announced } from "./announced.ts";
 import { ClientKeys } from "./client_keys.ts";
 import { changeRoutes, clientAddresses, setUpInterface } from "./forwarding.ts";
 import { type ClientConfig, type HubConfig, MAX_CLIENTS } from "./hub_config.ts";
 import type { HubStatus } from "./hub_status.ts";
 import { readKeyFile } from "./key_file.ts";
-import { peerChanges } from "./peers.ts";
+import { type ClientSecrets, peerChanges } from "./peers.ts";
 import { noRuleset, ruleset, TABLE } from "./ruleset.ts";
 import { Whereabouts } from "./whereabouts.ts";
 
 /** What `TunnelOptions.keyMemory` asks for each peer. */
-const KEY_MEMORY_PER_CLIENT = 4 * 64 + 128;
+const KEY_MEMORY_PER_CLIENT = 4 * 64 + 128 + 256;
+const KEY_MEMORY_OF_ALL = 128 + 128;
 
 /** What the running interface is built on; another value needs another start. */
-const FIXED = ["interface", "private_key_file", "addresses", "mtu", "run"] as const;
+const FIXED = ["interface", "private_key_file", "addresses", "mtu", "run", "manual_state"] as const;
 
 export class Hub {
   readonly closed: Promise<CloseReason>;
@@ -28,6 +30,7 @@ export class Hub {
   readonly #nftables: Nftables;
   readonly #memory: SecretMemory;
   readonly #whereabouts: Whereabouts;
+  readonly #announced: Announced;
   readonly #startedAt = Date.now();
   #config: HubConfig;
   #keys: ClientKeys;
@@ -40,6 +43,7 @@ export class Hub {
       memory: SecretMemory;
       keys: ClientKeys;
       whereabouts: Whereabouts;
+      announced: Announced;
     },
   ) {
     this.#config = config;
@@ -48,18 +52,24 @@ export class Hub {
     this.#memory = parts.memory;
     this.#keys = parts.keys;
     this.#whereabouts = parts.whereabouts;
+    this.#announced = parts.announced;
     this.closed = parts.tunnel.closed;
   }
 
   /** @throws {ConfigError} when the file of a key can't be used; {Error} when the system refuses. */
   static async start(config: HubConfig): Promise<Hub> {
     using undo = new DisposableStack();
-    const memory = SecretMemory.allocate(64 + MAX_CLIENTS * KEY_MEMORY_PER_CLIENT);
+    const keyMemory = KEY_MEMORY_OF_ALL + MAX_CLIENTS * KEY_MEMORY_PER_CLIENT;
+    const memory = SecretMemory.allocate(64 + keyMemory);
     undo.defer(() => memory.free());
     const privateKey = memory.take(32);
     readKeyFile(config.private_key_file, privateKey.bytes);
-    const sessionKeys = memory.take(MAX_CLIENTS * KEY_MEMORY_PER_CLIENT);
+    const sessionKeys = memory.take(keyMemory);
     const keys = undo.use(new ClientKeys(config.client));
+    const announced = undo.use(
+      new Announced(config.manual_state, (line) => console.error(line)),
+    );
+    announced.prepare(config.client);
 
     const nftables = undo.use(openNftables());
     const whereabouts = new Whereabouts((plan) => nftables.run(plan));
@@ -71,10 +81,11 @@ export class Hub {
       mtu: config.mtu,
       listenPort: config.listen_port,
       identity: { kind: "local", privateKey: { address: privateKey.address, length: 32 } },
-      peers: peerChanges({ from: [], to: config.client }, (client) => keys.of(client)),
+      peers: peerChanges({ from: [], to: config.client }, secretsOf(keys, announced)),
       keyMemory: { address: sessionKeys.address, length: sessionKeys.bytes.length },
       onEvent: (event) => {
         if (event.kind === "endpoint-changed") whereabouts.heard(event.peer);
+        if (event.kind === "announcement-taken") announced.take(event.peer, event.timestamp);
       },
     });
     try {
@@ -84,7 +95,7 @@ export class Hub {
       throw error;
     }
     undo.move();
-    return new Hub(config, { tunnel, nftables, memory, keys, whereabouts });
+    return new Hub(config, { tunnel, nftables, memory, keys, whereabouts, announced });
   }
 
   /**
@@ -97,6 +108,7 @@ export class Hub {
     if (fixed !== undefined) {
       throw new Error(`Cannot reload: ${fixed} has changed; restart the hub to use it`);
     }
+    this.#announced.prepare(next.client);
     const keys = new ClientKeys(next.client);
     const known = endpointsKnown(await this.#tunnel.get());
     const enforce = (config: HubConfig) =>
@@ -106,7 +118,10 @@ export class Hub {
       // While peers change hands, only those pass whom both configurations give the same.
       enforce({ ...next, client: unchanged(before.client, next.client) });
       await this.#tunnel.set({
-        peers: peerChanges({ from: before.client, to: next.client }, (client) => keys.of(client)),
+        peers: peerChanges(
+          { from: before.client, to: next.client },
+          secretsOf(keys, this.#announced),
+        ),
         ...(next.listen_port === before.listen_port ? {} : { listenPort: next.listen_port }),
       });
     } catch (error) {
@@ -139,6 +154,7 @@ export class Hub {
           addresses: client.addresses,
           networks: client.networks,
           inbound: client.inbound,
+          keys: client.manual_key_file === undefined ? "agreed" : "manual",
           endpoint: peer?.endpoint,
           connected: peer?.sessionAlive ?? false,
           lastHandshake: peer?.lastHandshake ?? 0,
@@ -156,6 +172,7 @@ export class Hub {
     this.#nftables.run(noRuleset());
     this.#nftables[Symbol.dispose]();
     this.#keys[Symbol.dispose]();
+    this.#announced[Symbol.dispose]();
     this.#memory.free();
   }
 
@@ -170,6 +187,13 @@ export class Hub {
     const names = ["inward", "outward", "begun", "unreachable", "dropped"] as const;
     return Object.fromEntries(names.map((name) => [name, count(name)])) as HubStatus["packets"];
   }
+}
+
+function secretsOf(keys: ClientKeys, announced: Announced): ClientSecrets {
+  return {
+    of: (client) => keys.of(client),
+    newerThan: (client) => announced.newerThan(client.public_key),
+  };
 }
 
 function endpointsKnown({ peers }: DeviceStatus): Set<PublicKey> {

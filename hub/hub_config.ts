@@ -48,6 +48,8 @@ const Client = v.strictObject({
   name: Name,
   public_key: Key,
   preshared_key_file: v.optional(Path),
+  /** Instead: a key that is used by hand, without handshakes, as the client's profile says. */
+  manual_key_file: v.optional(Path),
   /** The client's own addresses in the tunnel: nothing else is taken from it. */
   addresses: atLeastOne(Network, "a list of at least one address"),
   /** What it may reach. */
@@ -120,6 +122,8 @@ export const HubConfigSchema = v.strictObject({
   mtu: v.optional(Mtu, 1420),
   /** Clients appear in the private network under the hub's own address there. */
   masquerade: v.optional(v.boolean(), false),
+  /** What is remembered of clients with manual keys, so that nothing of theirs is taken twice. */
+  manual_state: v.optional(Path, "/var/lib/sekisho-hub/manual"),
   /** Folder for the lock and the status socket. */
   run: v.optional(Path, "/run/sekisho-hub"),
   token: v.optional(
@@ -156,7 +160,10 @@ function findConflict(clients: readonly ClientConfig[]): string | undefined {
   const names = new Set<string>();
   const keys = new Map<string, string>();
   const addresses: { name: string; network: IpNetwork }[] = [];
-  for (const { name, public_key, addresses: own } of clients) {
+  for (const { name, public_key, addresses: own, ...keyFiles } of clients) {
+    if (keyFiles.preshared_key_file !== undefined && keyFiles.manual_key_file !== undefined) {
+      return `expected preshared_key_file or manual_key_file for ${JSON.stringify(name)}, not both`;
+    }
     if (names.has(name)) return `expected each name once, not ${JSON.stringify(name)} twice`;
     names.add(name);
     const other = keys.get(public_key);

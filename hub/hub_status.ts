@@ -38,6 +38,8 @@ export interface ClientStatus {
   readonly networks: readonly string[];
   /** What the inside may begin towards it. */
   readonly inbound: readonly string[];
+  /** Whether its keys are agreed by handshakes, or put by hand. */
+  readonly keys: "agreed" | "manual";
   /** Where it last spoke from. */
   readonly endpoint: string | undefined;
   /** Whether it has a session now. */

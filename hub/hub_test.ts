@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { parseConfig } from "../os/config.ts";
-import type { NativeKey } from "../tunnel/api.ts";
+import { type NativeKey, parsePublicKey } from "../tunnel/api.ts";
+import { Announced } from "./announced.ts";
 import { type HubConfig, HubConfigSchema } from "./hub_config.ts";
 import { readKeyFile } from "./key_file.ts";
-import { peerChanges } from "./peers.ts";
+import { type ClientSecrets, peerChanges } from "./peers.ts";
 import { ruleset } from "./ruleset.ts";
 import { Whereabouts } from "./whereabouts.ts";
 
@@ -141,18 +142,75 @@ Deno.test("hub: peers of a reload: the gone first, the others as they are, no en
   }]).client;
   const psk: NativeKey = { address: 16n, length: 32 };
   const same = config([{ ...alice, addresses: ["10.77.0.3"], endpoint: "192.0.2.1:5" }]).client;
-  assert.deepEqual(peerChanges({ from: before, to: same }, () => psk), [
+  assert.deepEqual(peerChanges({ from: before, to: same }, secrets(psk)), [
     { publicKey: BOB, remove: true },
     { publicKey: ALICE, presharedKey: psk, replaceAllowedIps: true, allowedIps: ["10.77.0.3"] },
   ]);
   const moved = config([{ ...alice, endpoint: "192.0.2.9:5" }]).client;
-  assert.deepEqual(peerChanges({ from: before, to: moved }, () => undefined)[1], {
+  assert.deepEqual(peerChanges({ from: before, to: moved }, secrets(undefined))[1], {
     publicKey: ALICE,
     presharedKey: "none",
     replaceAllowedIps: true,
     allowedIps: ["10.77.0.2"],
     endpoint: "192.0.2.9:5",
   });
+});
+
+Deno.test("hub: a client's manual key takes the place of handshakes, with what is remembered of it", () => {
+  const alice = { name: "Alice", key: ALICE, addresses: ["10.77.0.2"], networks: [] };
+  const key: NativeKey = { address: 16n, length: 32 };
+  const manual = config([{ ...alice, manual: "/m" }]).client;
+  const agreed = config([alice]).client;
+  const [first] = peerChanges({ from: agreed, to: manual }, secrets(key, "40".repeat(12)));
+  assert.deepEqual(
+    [first?.presharedKey, first?.manualKey, first?.newerThan],
+    ["none", key, "40".repeat(12)],
+  );
+  const [back] = peerChanges({ from: manual, to: agreed }, secrets(undefined));
+  assert.deepEqual([back?.presharedKey, back?.manualKey], ["none", "none"]);
+  assert.throws(
+    () => config([{ ...alice, manual: "/m", psk: "/p" }]),
+    /preshared_key_file or manual_key_file for "Alice", not both/,
+  );
+});
+
+Deno.test("hub: announcements are remembered across a restart, and a damaged file is no empty one", async () => {
+  const root = await Deno.makeTempDir();
+  const folder = `${root}/manual`;
+  const alice = parsePublicKey(ALICE);
+  const { client } = config([{
+    ...{ name: "Alice", key: ALICE, addresses: ["10.77.0.2"], networks: [], manual: "/m" },
+  }]);
+  const said: string[] = [];
+  const open = (clients = client) => {
+    const announced = new Announced(folder, (line) => said.push(line));
+    announced.prepare(clients);
+    return announced;
+  };
+  try {
+    open([]);
+    await assert.rejects(Deno.stat(folder), "nobody needs it");
+    {
+      using announced = open();
+      assert.equal(announced.newerThan(alice), undefined);
+      announced.take(alice, "40".repeat(12));
+      announced.take(alice, "41".repeat(12));
+    }
+    assert.equal(open().newerThan(alice), "41".repeat(12));
+    const { mode } = await Deno.stat(`${folder}/announced.json`);
+    assert.equal((mode ?? 0) & 0o777, 0o600);
+    const bad = ["", "{", "[]", `{"${ALICE}": 7}`, `{"${ALICE}": "zz"}`];
+    for (const text of bad) {
+      await Deno.writeTextFile(`${folder}/announced.json`, text);
+      assert.throws(() => open(), /announced\.json: it is damaged; .*take it away once/, text);
+    }
+    await Deno.remove(folder, { recursive: true });
+    await Deno.writeTextFile(folder, "");
+    assert.throws(() => open(), /Cannot (use manual_state|read) /);
+    assert.deepEqual(said, []);
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
 });
 
 Deno.test("hub: key files: what wg writes is read, anything else is refused with its reason", async () => {
@@ -194,18 +252,26 @@ function read(text: string): HubConfig {
   return parseConfig(text, { name: "hub.toml", schema: HubConfigSchema });
 }
 
+function secrets(key: NativeKey | undefined, newerThan?: string): ClientSecrets {
+  return { of: () => key, newerThan: () => newerThan };
+}
+
 interface Sketch {
   name: string;
   key: string;
   addresses: string[];
   networks: string[];
   endpoint?: string;
+  psk?: string;
+  manual?: string;
 }
 
 function config(clients: Sketch[]): HubConfig {
   const blocks = clients.map((one) =>
     `[[client]]\nname = "${one.name}"\npublic_key = "${one.key}"
     addresses = ${JSON.stringify(one.addresses)}\nnetworks = ${JSON.stringify(one.networks)}
+    ${one.psk === undefined ? "" : `preshared_key_file = "${one.psk}"`}
+    ${one.manual === undefined ? "" : `manual_key_file = "${one.manual}"`}
     ${one.endpoint === undefined ? "" : `endpoint = "${one.endpoint}"`}\n`
   );
   return read(HEAD + blocks.join(""));

@@ -16,6 +16,7 @@ import { insertionOf, watchInsertion } from "../../token/stick/presence.ts";
 import { parsePublicKey, type Tunnel, type TunnelEvent } from "../../tunnel/api.ts";
 import { startTunnel } from "../../tunnel/tunnel.ts";
 import { resolveEndpoints } from "../engine/endpoints.ts";
+import { sharedKey } from "../engine/shared_key.ts";
 import { connectComputer, waysTo } from "./computer.ts";
 import { Screen } from "./screen.ts";
 
@@ -129,7 +130,7 @@ class Client {
   }
 
   async #connect(unlocked: Unlocked): Promise<Tunnel> {
-    const { profile, privateKey, presharedKey } = unlocked;
+    const { profile, privateKey } = unlocked;
     const { server } = profile;
     const ways = await waysTo(await resolveEndpoints(server.endpoints));
     const [endpoint = ""] = ways.endpoints;
@@ -146,9 +147,7 @@ class Client {
         ...(server.persistentKeepalive === undefined
           ? {}
           : { persistentKeepalive: server.persistentKeepalive }),
-        ...(presharedKey === undefined
-          ? {}
-          : { presharedKey: { address: presharedKey.address, length: 32 } }),
+        ...sharedKey(unlocked),
       }],
       bindInterface: ways.device,
       keyMemory: { address: this.#sessionKeys.address, length: SESSION_KEY_BYTES },

@@ -21,6 +21,7 @@ import { hostsOf, resolveEndpoints } from "./endpoints.ts";
 import { DEFAULT_MTU } from "./limits.ts";
 import type { FromEngine, ToEngine } from "./messages.ts";
 import type { EngineSecrets } from "./secrets.ts";
+import { sharedKey } from "./shared_key.ts";
 import type { Unlocked } from "./unlock.ts";
 
 export interface UplinkOptions {
@@ -194,9 +195,7 @@ function peerOf(unlocked: Unlocked, endpoint: string | undefined): PeerConfig {
     ...(server.persistentKeepalive === undefined
       ? {}
       : { persistentKeepalive: server.persistentKeepalive }),
-    ...(unlocked.presharedKey === undefined
-      ? {}
-      : { presharedKey: { address: unlocked.presharedKey.address, length: 32 } }),
+    ...sharedKey(unlocked),
     allowedIps: everything,
   };
 }

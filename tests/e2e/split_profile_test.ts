@@ -1,6 +1,6 @@
 /**
- * A profile in two halves, one that is taken back, and one that lies beside an OpenPGP card, with the
- * real gateway, hub and cards.
+ * A profile in two halves whose key is used by hand, one that is taken back, and one that lies beside an
+ * OpenPGP card, with the real gateway, hub and cards.
  */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { x25519 } from "@noble/curves/ed25519.js";
 import type { HubStatus } from "../../hub/hub_status.ts";
 import { type Machine, type Running, sleep } from "../lab/machine.ts";
+import { Capture } from "../lab/capture.ts";
 import { type Needle, searchMemory } from "../lab/memory_search.ts";
 import { labTest } from "../lab/needs.ts";
 import { startPcscd, startSoftcard } from "../lab/pcscd.ts";
@@ -49,6 +50,9 @@ labTest("a split profile, and one that its issuer takes back", async (t) => {
     "with it the tunnel is up, and no server was asked but the hub",
     () => together(place),
   );
+  await t.step("a manual key: packets reach the office while the hub can't answer", () => {
+    return withoutAnswer(place);
+  });
   await t.step("a hub that is away is no verdict on the card", () => hubAway(place));
   await t.step("taken back: the hub keeps its half, and drops who is up", () => takenBack(place));
   await t.step("taken back: the gateway ends what is up, and refuses the card", () => {
@@ -83,21 +87,55 @@ async function together({ box, terminal, card, issuing }: Place): Promise<void> 
   console.log(`          split, from PIN to up: ${(answeredAt - enteredAt).toFixed(0)} ms`);
   await openOffice(terminal);
   assert.equal((await issuing.status()).shares?.answers["granted"], 1);
-  const { privateKey } = card;
-  assert.ok(privateKey);
+  const { privateKey, presharedKey: manualKey } = card;
+  assert.ok(privateKey && manualKey);
   const half: Needle = { name: "the hub's half", bytes: (await issuing.half()).subarray(0, 16) };
-  const needles: Needle[] = [half, { name: "private key", bytes: privateKey }];
+  const needles: Needle[] = [half, { name: "private key", bytes: privateKey }, {
+    name: "manual key",
+    bytes: manualKey,
+  }];
   const engines = box.engines();
   const during = searchMemory(box.pids(), needles).hits;
-  assert.ok(
-    during.some(({ needle }) => needle === "private key"),
-    "the search finds what is there",
-  );
+  for (const there of ["private key", "manual key"]) {
+    assert.ok(during.some(({ needle }) => needle === there), `the search finds the ${there}`);
+  }
   assert.deepEqual(during.filter(({ pid }) => !engines.includes(pid)), [], "in the engine only");
   await box.remove();
   await untilPhase(terminal, box, ["no-card"]);
   await eventually("the engine to end", () => Promise.resolve(box.engines().length === 0));
   assert.deepEqual(searchMemory(box.pids(), needles).hits, [], "nowhere once the card is out");
+}
+
+/** The first packets are on their way before the hub has said a word, and none of them is lost. */
+async function withoutAnswer({ world, box, terminal, card, issuing }: Place): Promise<void> {
+  const { network } = world;
+  const at = { machine: network.internet, ifname: box.site.line };
+  await using capture = await Capture.start(network.lab, at);
+  const { inward } = (await issuing.status()).packets;
+  await network.hub.sh(`nft add table inet mute
+    nft add chain inet mute out '{ type filter hook output priority 0; }'
+    nft add rule inet mute out udp sport ${HUB.port} drop`);
+  await unlock(terminal, box, card);
+  await assert.rejects(
+    terminal.do("open", { url: `http://${OFFICE.web.address}/`, timeoutMs: 2000 }),
+  );
+  const mute = await issuing.status();
+  assert.ok(mute.packets.inward > inward, "the terminal's packets went through the hub");
+  const client = mute.clients.find(({ publicKey }) => publicKey === card.publicKey);
+  assert.equal(client?.keys, "manual");
+  const seen = (await capture.packets()).filter(({ kind, destinationPort, sourcePort }) =>
+    kind === "udp" && [destinationPort, sourcePort].includes(HUB.port)
+  );
+  assert.ok(seen.every(({ destinationPort }) => destinationPort === HUB.port), "no answer came");
+  const types = seen.map(({ payload }) => payload[0]);
+  assert.deepEqual(types.slice(0, 2), [128, 4], "data follows the announcement");
+  assert.ok(types.every((type) => type === 128 || type === 4), "and nobody shook hands");
+  await network.hub.sh("nft delete table inet mute");
+  await openOffice(terminal);
+  const [after] = (await issuing.status()).clients.filter(({ keys }) => keys === "manual");
+  assert.ok((after?.lastHandshake ?? 0) > 0, "then the hub's answer counts");
+  await box.remove();
+  await untilPhase(terminal, box, ["no-card"]);
 }
 
 async function hubAway({ box, terminal, card, issuing }: Place): Promise<void> {
@@ -207,6 +245,7 @@ class Issuing implements AsyncDisposable {
         ...["import", `${lab.dir}/cards/office.conf`, "--json", "--client-id", "office"],
         ...["--issuer", `${lab.dir}/cards/issuer.jwk`, "--user-name", card.holder],
         ...["--expires", "90d", "--domain", OFFICE.domain, "--psk-out", `${this.#dir}/psk`],
+        ...["--suite", "wireguard-manual-1"],
         ...["--share-hub", `${HUB.line.box.address}:${SHARE_PORT}`],
         ...["--share-hub-key", this.#hubKey, "--share-out", `${this.#dir}/office.share`],
       ]);
@@ -251,8 +290,11 @@ class Issuing implements AsyncDisposable {
         `generation = ${generation} }`;
       await Deno.writeTextFile(
         path,
-        before.replace('name = "card 1"', client).replace(/^run = .*$/m, (run) =>
-          `${run}
+        before.replace('name = "card 1"', client).replace("preshared_key", "manual_key").replace(
+          /^run = .*$/m,
+          (run) =>
+            `${run}
+manual_state = "${this.#dir}/manual"
 [token]
 issuers = ["${issuer}"]
 revocations = ["${this.#dir}/revoked.jws"]
@@ -261,7 +303,8 @@ state = "${this.#dir}/kept"
 listen = "${HUB.line.box.address}:${SHARE_PORT}"
 private_key_file = "${this.#dir}/shares.key"
 folder = "${this.#dir}/shares"
-`),
+`,
+        ),
       );
     }
     this.#hub = await machine.spawn([...DENO, "hub", "--config", path], { stderr: "inherit" });

@@ -1,4 +1,5 @@
 /** Everything that crosses one interface of a machine, taken by tcpdump with the kernel's times. */
+import { TYPE_ANNOUNCEMENT, TYPE_ANSWER } from "../../tunnel/protocol/manual_spec.ts";
 import type { Lab } from "./lab.ts";
 import type { Machine, Running } from "./machine.ts";
 import { sleep } from "./machine.ts";
@@ -104,12 +105,13 @@ export async function macOf(machine: Machine, ifname: string): Promise<string> {
   return link.address;
 }
 
-/** To the hub's port, and a WireGuard message by its first bytes (type 1 to 4, reserved zero). */
+/** To the hub's port, and a message by its first bytes: WireGuard's, or one of manual keys (reserved zero). */
 function isTunnel(packet: Packet, { hub }: Uplink): boolean {
   const [type = 0, a, b, c] = packet.payload;
   return packet.kind === "udp" && packet.destinationPort === hub.port &&
     hub.addresses.includes(packet.destination) &&
-    type >= 1 && type <= 4 && a === 0 && b === 0 && c === 0;
+    ((type >= 1 && type <= 4) || type === TYPE_ANNOUNCEMENT || type === TYPE_ANSWER) && a === 0 &&
+    b === 0 && c === 0;
 }
 
 function isFence(packet: Packet, text = "fence "): boolean {

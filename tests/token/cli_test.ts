@@ -68,6 +68,25 @@ labTest("a station issues, shows, exports and imports", async () => {
   assert.equal(again.stdout.trim(), conf.trim());
   const imported = await shown(token, ["--trust", issuer]);
   assert.ok(imported.profile.generation > before.profile.generation);
+
+  // The key that both sides hold is now used by hand: the hub is told so, and a stock file can't say it.
+  const edit = ["edit", "--issuer", `${dir}/issuer`, "--pin-stdin", "--suite"];
+  const manual = [...edit, "wireguard-manual-1", "--peer-out", `${dir}/manual.toml`];
+  const summary = await token(manual, PIN);
+  assert.match(summary.stdout, /^manual key: yes$/m);
+  assert.match(summary.stdout, /^suite: wireguard-manual-1$/m);
+  const told = Deno.readTextFileSync(`${dir}/manual.toml`);
+  assert.ok(told.includes(`manual_key_file = "${dir}/manual.toml.psk"`), told);
+  assert.equal(Deno.readTextFileSync(`${dir}/manual.toml.psk`).trim(), psk);
+  assert.ok(!summary.stdout.includes(psk), "the summary shows no secret");
+  const settled = JSON.parse((await token(["show", "--json", "--pin-stdin"], PIN)).stdout);
+  assert.equal(settled.profile.settings.suite, "wireguard-manual-1");
+  const stock = await token(["export", "--pin-stdin"], { ...PIN, code: 1 });
+  assert.match(stock.stderr, /^Cannot export the profile: a wg-quick file can't say wireguard-man/);
+  const odd = await token([...edit, "ipsec"], { ...PIN, code: 2 });
+  assert.match(odd.stderr, /suite: expected wireguard-1 or wireguard-manual-1/);
+  const keyless = await token([...edit, "wireguard-manual-1", "--no-psk"], { ...PIN, code: 2 });
+  assert.match(keyless.stderr, /wireguard-manual-1 needs a key that both sides hold/);
 });
 
 labTest("the backup of a password opens with the stock age tool", async () => {
@@ -113,6 +132,11 @@ labTest("a key that was made on the card is named, reused and never exported", a
   assert.match(refused.stderr, /^Cannot export the profile: .*never leaves it/m);
   const clash = [...issue, "--identity", "on-card", "--key-slot", "9d"];
   await token(clash, { code: 2 });
+  const manual = [...issue, "--identity", "on-card", "--suite", "wireguard-manual-1"];
+  const unasked = await token([...manual, "--peer-out", `${dir}/p.toml`], { code: 2 });
+  assert.match(unasked.stderr, /needs --identity sealed: a card is not asked/);
+  const untold = await token([...issue, "--suite", "wireguard-manual-1"], { code: 2 });
+  assert.match(untold.stderr, /Cannot make a manual key: the hub needs it too/);
 });
 
 labTest("wrong PIN, new PIN, blocked PIN, PUK", async () => {

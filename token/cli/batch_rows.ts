@@ -113,9 +113,10 @@ async function readRow(
     positionals: [],
   };
   if (own("client-id") === undefined) throw new UsageError("client_id is empty");
-  const psk = own("psk") ?? (given.flag("psk") ? "yes" : "no");
-  if (psk !== "yes" && psk !== "no") throw new UsageError("psk: expected yes or no");
   const fields = await readFields(asGiven, { path: given.text("from"), now });
+  const hasKey = given.flag("psk") || fields.suite === "wireguard-manual-1";
+  const psk = own("psk") ?? (hasKey ? "yes" : "no");
+  if (psk !== "yes" && psk !== "no") throw new UsageError("psk: expected yes or no");
   if (fields.expiresAt <= now) throw new UsageError("expires: it lies in the past");
   if (!/^[A-Za-z0-9][A-Za-z0-9@._-]{0,62}$/.test(fields.clientId)) {
     throw new UsageError("client_id: expected letters, digits, @, dots, dashes: it names files");

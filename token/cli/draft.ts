@@ -70,7 +70,7 @@ export function draftProfile(fields: Fields, context: DraftContext): Profile {
     otherTraffic: fields.otherTraffic,
     // Left out rather than empty: programs of before take such a profile.
     ...(fields.inbound.length === 0 ? {} : { inbound: fields.inbound }),
-    suite: "wireguard-1",
+    suite: fields.suite,
     recipients,
   });
 }

@@ -167,5 +167,6 @@ function fieldsOf({ profile }: OpenedProfile): Fields {
     domains: destinations.domains,
     otherTraffic: profile.otherTraffic,
     inbound: profile.inbound ?? [],
+    suite: profile.suite,
   };
 }

@@ -48,6 +48,12 @@ export async function exportFile(args: string[]): Promise<number> {
           "issue another profile with --identity sealed",
       );
     }
+    if (profile.suite !== "wireguard-1") {
+      throw new CommandError(
+        `Cannot export the profile: a wg-quick file can't say ${profile.suite}, and stock WireGuard ` +
+          "knows no manual keys; issue another profile with --suite wireguard-1",
+      );
+    }
     return format(profile, { privateKey, presharedKey });
   });
   console.error("warning: the private key leaves the card's protection; guard this file");

@@ -23,6 +23,7 @@ export const FIELD_FLAGS = {
   domain: "list",
   "other-traffic": "text",
   inbound: "list",
+  suite: "text",
 } as const satisfies FlagKinds;
 
 /** The help lines of {@linkcode FIELD_FLAGS}. */
@@ -43,7 +44,9 @@ export const FIELD_HELP = `  --client-id ID       client_id: the client's name a
   --domain NAME        [destinations] domains (repeat)
   --other-traffic X    other_traffic: drop (default) or direct
   --inbound RULE       inbound: what the inside may begin, such as tcp/8080@10.20.0.0/16 or
-                       icmp@10.20.0.0/16 (repeat; default: nothing)`;
+                       icmp@10.20.0.0/16 (repeat; default: nothing)
+  --suite X            suite: wireguard-1 (default), keys agreed by handshakes; or wireguard-manual-1,
+                       the key that both sides hold (--psk) is used by hand, without any handshake`;
 
 const text = v.string("expected text");
 const texts = v.array(text, "expected a list of texts");
@@ -60,6 +63,7 @@ const FileSchema = v.strictObject({
     name: v.optional(text),
     ask_id: v.optional(v.boolean("expected true or false")),
   })),
+  suite: v.optional(text),
   tunnel: v.optional(v.strictObject({
     addresses: v.optional(texts),
     dns: v.optional(texts),
@@ -94,6 +98,7 @@ export interface Fields {
   readonly domains: readonly string[];
   readonly otherTraffic: string;
   readonly inbound: readonly string[];
+  readonly suite: string;
 }
 
 /** Fields from another source, which file and flags override. */
@@ -143,6 +148,7 @@ export async function readFields(
     domains: many("domain", file.destinations?.domains, known.domains),
     otherTraffic: given.text("other-traffic") ?? file.other_traffic ?? known.otherTraffic ?? "drop",
     inbound: many("inbound", file.inbound, known.inbound),
+    suite: given.text("suite") ?? file.suite ?? known.suite ?? "wireguard-1",
   };
 }
 

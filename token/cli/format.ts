@@ -28,6 +28,7 @@ import { mustBeNew, readBytes } from "./files.ts";
 import { issuerOf } from "./issuer_key.ts";
 import { type Given, readOptions } from "./options.ts";
 import { stage } from "./outputs.ts";
+import { readPresharedKey } from "./preshared_key.ts";
 import { askedRecipients, RECOVERY_FLAGS, RECOVERY_HELP } from "./recipient_flags.ts";
 import { readSecrets } from "./secret_input.ts";
 import { summarize } from "./summary.ts";
@@ -101,7 +102,7 @@ async function formatOne(path: string, given: Given): Promise<void> {
   const issuer = await issuerOf(given);
   const fields = await readFields(given, { path: given.text("from"), now: seconds });
   const asked = await askedRecipients(given);
-  const presharedKey = presharedKeyOf(given);
+  const presharedKey = await readPresharedKey(given, fields.suite);
   const files = hubFiles(given, { presharedKey });
   for (const one of [files.peer, files.psk]) mustBeNew(one);
   const draft = { now: seconds, hasPresharedKey: presharedKey !== undefined };
@@ -167,14 +168,6 @@ async function formatOne(path: string, given: Given): Promise<void> {
     pair.privateKey.fill(0);
     presharedKey?.fill(0);
   }
-}
-
-function presharedKeyOf(given: Given): Uint8Array | undefined {
-  if (!given.flag("psk")) return undefined;
-  if ((given.text("peer-out") ?? given.text("psk-out")) === undefined) {
-    throw new UsageError("Cannot make a preshared key: the hub needs it too; give --peer-out FILE");
-  }
-  return new Uint8Array(randomBytes(32));
 }
 
 /** What the visible part holds: texts, the launcher, and a runtime for each kind of computer. */

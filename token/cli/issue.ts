@@ -18,8 +18,8 @@ ${FIELD_HELP}
                        on-card: the card makes an X25519 key that never leaves it
   --key-slot SLOT      the on-card key's slot: 82 (default) to 95, or 9d
   --new-key            make a new on-card key there, over any key
-  --psk                with a new preshared key
-  --psk-file FILE      with the preshared key in FILE (base64)
+  --psk                with a new preshared key; of itself where the suite's keys are manual
+  --psk-file FILE      with the preshared key, or manual key, in FILE (base64)
 
 ${WRITE_HELP}
 ${PROOF_HELP}
@@ -44,11 +44,17 @@ export async function issue(args: string[]): Promise<number> {
   }
   const now = Math.floor(Date.now() / 1000);
   const fields = await readFields(given, { path: given.text("from"), now });
-  const presharedKey = await readPresharedKey(given);
   const kind = given.text("identity") ?? "sealed";
   if (kind !== "sealed" && kind !== "on-card") {
     throw new UsageError(`Cannot use --identity ${kind}: expected sealed or on-card`);
   }
+  // Before the card makes a key for nothing.
+  if (kind === "on-card" && fields.suite === "wireguard-manual-1") {
+    throw new UsageError(
+      `Cannot use --suite ${fields.suite}: it needs --identity sealed: a card is not asked`,
+    );
+  }
+  const presharedKey = await readPresharedKey(given, fields.suite);
   const identity = kind === "sealed" ? { kind, ...makeWireGuardKey() } as const : { kind } as const;
   const pin = await readProofPin(given);
   await writeProfile(given, { fields, keys: { identity, presharedKey }, now, pin });

@@ -4,14 +4,23 @@ import { CommandError, UsageError } from "./errors.ts";
 import { readText } from "./files.ts";
 import type { Given } from "./options.ts";
 
-/** Reads `--psk` and `--psk-file`; `undefined` for neither. The caller wipes the key. */
-export async function readPresharedKey(given: Given): Promise<Uint8Array | undefined> {
+/**
+ * Reads `--psk` and `--psk-file`; `undefined` for neither, but where the suite's keys are manual.
+ * The caller wipes the key.
+ */
+export async function readPresharedKey(
+  given: Given,
+  suite?: string,
+): Promise<Uint8Array | undefined> {
+  const isManual = suite === "wireguard-manual-1";
+  const isNew = given.flag("psk") || isManual;
   const path = given.text("psk-file");
   const isKept = (given.text("peer-out") ?? given.text("psk-out")) !== undefined;
-  if (given.flag("psk") && !isKept) {
-    throw new UsageError("Cannot make a preshared key: the hub needs it too; give --peer-out FILE");
+  if (isNew && path === undefined && !isKept) {
+    const what = isManual ? "manual" : "preshared";
+    throw new UsageError(`Cannot make a ${what} key: the hub needs it too; give --peer-out FILE`);
   }
-  if (path === undefined) return given.flag("psk") ? new Uint8Array(randomBytes(32)) : undefined;
+  if (path === undefined) return isNew ? new Uint8Array(randomBytes(32)) : undefined;
   const text = (await readText(path)).trim();
   if (!/^[A-Za-z0-9+/]{43}=$/.test(text)) {
     throw new CommandError(`Cannot use ${path}: expected 32 bytes in base64 (wg genpsk)`);

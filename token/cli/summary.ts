@@ -90,7 +90,10 @@ export function summaryLines(summary: Summary): string[] {
     ["valid", `${summary.issued} to ${summary.expires}`],
     ["issuer", summary.issuer],
     ["private key", summary.identity === "sealed" ? "sealed in the profile" : "on the card only"],
-    ["preshared key", summary.presharedKey ? "yes" : "no"],
+    [
+      summary.suite === "wireguard-manual-1" ? "manual key" : "preshared key",
+      summary.presharedKey ? "yes" : "no",
+    ],
     ["suite", summary.suite],
     ["endpoints", summary.endpoints],
     ["server key", summary.serverPublicKey],

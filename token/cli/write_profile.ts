@@ -272,6 +272,12 @@ export function outputsOf(
   return outputs;
 }
 
+/** What the hub calls the key that both sides hold. */
+const KEY_FILE = {
+  "wireguard-1": "preshared_key_file",
+  "wireguard-manual-1": "manual_key_file",
+} as const satisfies Record<Profile["suite"], string>;
+
 /** What the hub needs of a client. */
 export async function hubOutputs(
   profile: Profile,
@@ -287,7 +293,7 @@ export async function hubOutputs(
   const client = {
     name: profile.clientId,
     public_key: profile.identity.publicKey,
-    ...(psk === undefined ? {} : { preshared_key_file: await absolute(psk) }),
+    ...(psk === undefined ? {} : { [KEY_FILE[profile.suite]]: await absolute(psk) }),
     addresses: profile.tunnel.addresses,
     networks: profile.destinations.networks,
     ...(profile.inbound === undefined ? {} : { inbound: profile.inbound }),

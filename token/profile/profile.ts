@@ -37,6 +37,12 @@ const inboundRule = v.pipe(
 const list = <T extends v.GenericSchema>(item: T, longest: number) =>
   v.pipe(v.array(item), v.maxLength(longest));
 
+/**
+ * How sessions come about: agreed in WireGuard's handshake, or announced under a key that both sides
+ * were given by hand, which then takes the preshared key's place.
+ */
+export const SUITES = ["wireguard-1", "wireguard-manual-1"] as const;
+
 /** Where the WireGuard private key is. */
 const IdentitySchema = v.variant("kind", [
   v.strictObject({ kind: v.literal("sealed"), publicKey: base64Key }),
@@ -79,8 +85,7 @@ export const RecipientSchema = v.variant("kind", [
 /** One way to open a profile. */
 export type ProfileRecipient = v.InferOutput<typeof RecipientSchema>;
 
-/** The shape of {@linkcode Profile}, checked. */
-export const ProfileSchema = v.strictObject({
+const Settings = v.strictObject({
   v: v.literal(PROFILE_VERSION),
   id: word(64),
   /** Hexadecimal GUID of the card's CHUID, or `serial:` and the card's serial number. */
@@ -112,18 +117,38 @@ export const ProfileSchema = v.strictObject({
   otherTraffic: v.picklist(["drop", "direct"]),
   /** What the inside may begin towards the holder's side; absent: nothing. */
   inbound: v.optional(list(inboundRule, MOST_INBOUND_RULES)),
-  suite: v.literal("wireguard-1"),
+  suite: v.picklist(SUITES, `expected ${SUITES.join(" or ")}`),
   /** Absent in profiles whose station kept no list: then only the card of `cardId` is known. */
   recipients: v.optional(list(RecipientSchema, MOST_RECIPIENTS)),
 });
 
+const needs = (need: (profile: v.InferOutput<typeof Settings>) => boolean, expected: string) =>
+  v.forward(
+    v.check(
+      (profile: v.InferOutput<typeof Settings>) =>
+        profile.suite !== "wireguard-manual-1" || need(profile),
+      `wireguard-manual-1 needs ${expected}`,
+    ),
+    ["suite"],
+  );
+
+/** The shape of {@linkcode Profile}, checked. */
+export const ProfileSchema = v.pipe(
+  Settings,
+  needs(({ server }) => server.hasPresharedKey, "a key that both sides hold (--psk)"),
+  needs(({ identity }) => identity.kind === "sealed", "--identity sealed: a card is not asked"),
+);
+
 /** Settings of one card for one holder. Times are Unix seconds. */
 export type Profile = v.InferOutput<typeof ProfileSchema>;
 
-/** Checks parsed JSON; tells a later version apart from garbage. */
+/** Checks parsed JSON; tells a later version, and a suite that is not known yet, apart from garbage. */
 export function checkProfile(value: unknown): Profile | "damaged" | "newer-version" {
   const version = v.safeParse(v.object({ v: v.pipe(v.number(), v.safeInteger()) }), value);
   if (version.success && version.output.v > PROFILE_VERSION) return "newer-version";
+  const suite = v.safeParse(v.object({ suite: v.string() }), value);
+  const isKnown = !suite.success || SUITES.some((known) => known === suite.output.suite);
+  if (!isKnown) return "newer-version";
   const parsed = v.safeParse(ProfileSchema, value);
   return parsed.success ? parsed.output : "damaged";
 }

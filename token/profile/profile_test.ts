@@ -39,13 +39,29 @@ Deno.test("every wrong field is refused and named", () => {
     ["inbound.1", (p) => ({ ...p, inbound: ["icmp@10.20.0.0/16", "tcp/80"] })],
     ["inbound", (p) => ({ ...p, inbound: Array(65).fill("icmp@10.20.0.7") })],
     ["otherTraffic", (p) => ({ ...p, otherTraffic: "maybe" })],
-    ["suite", (p) => ({ ...p, suite: "none" })],
+    ["suite", (p) => ({ ...p, suite: 1 })],
     ["extra", (p) => ({ ...p, extra: 1 })],
   ];
   for (const [path, change] of wrong) {
     const value = change(profile);
     assert.equal(checkProfile(value), "damaged", path);
     assert.ok(explainProfile(value)?.startsWith(path), `${path}: ${explainProfile(value)}`);
+  }
+});
+
+Deno.test("a suite of later times asks for an update; a manual one for a key and no card", () => {
+  const later = { ...profile, suite: "wireguard-2" };
+  assert.equal(checkProfile(later), "newer-version");
+  assert.equal(explainProfile(later), "suite: expected wireguard-1 or wireguard-manual-1");
+
+  const manual = { ...profile, suite: "wireguard-manual-1" } as const;
+  assert.deepEqual(checkProfile(manual), manual);
+  const keyless = { ...manual, server: { ...profile.server, hasPresharedKey: false } };
+  const { publicKey } = profile.identity;
+  const onCard = { ...manual, identity: { kind: "on-card", slot: 0x82, publicKey } };
+  for (const [value, why] of [[keyless, /--psk/], [onCard, /a card is not asked/]] as const) {
+    assert.equal(checkProfile(value), "damaged");
+    assert.match(explainProfile(value) ?? "", why);
   }
 });
 

@@ -41,6 +41,10 @@ const COMMANDS: Readonly<Record<string, { about: string; load: () => Promise<Com
     about: "who can open a card's profile",
     load: async () => (await import("./cli/recipient.ts")).recipient,
   },
+  passkey: {
+    about: "the passkeys that open a card's profile at a gateway",
+    load: async () => (await import("./cli/passkey.ts")).passkey,
+  },
   "card-key": {
     about: "write down a second card's key",
     load: async () => (await import("./cli/card_file.ts")).cardKey,

@@ -1,5 +1,6 @@
 /** The issuing station: what changes a profile, who may, and who can open it afterwards. */
 import assert from "node:assert/strict";
+import { sha256 } from "@noble/hashes/sha2.js";
 import { Decrypter } from "age-encryption";
 import * as v from "valibot";
 import { loadConfig } from "../../os/config.ts";
@@ -7,7 +8,10 @@ import { parseIssuerKey } from "../../token/profile/jws.ts";
 import { readShareRecord } from "../../token/profile/share_record.ts";
 import { startSoftcard } from "../lab/pcscd.ts";
 import { labTest } from "../lab/needs.ts";
-import { readContainer } from "../story/card_image.ts";
+import { openContainer } from "../../token/profile/container.ts";
+import { prfIdentity, prfStanza } from "../../token/profile/fido2prf.ts";
+import { formatPasskey, passkeyNonce } from "../../token/profile/passkeys.ts";
+import { readContainer, readFileKey } from "../story/card_image.ts";
 import { ReaderLab } from "./reader_lab.ts";
 import { ALICE, type Token, tokenIn } from "./token_command.ts";
 
@@ -148,6 +152,7 @@ labTest("recipients come and go, the keys stay, and age opens what it can", asyn
   ], { code: 1 });
   assert.match(wrong.stderr, /wrong password; try again/);
 
+  await passkeysOf({ dir, token, recovery });
   const removed = await change("remove", "office");
   assert.match(removed.stderr, /can still open that copy/);
   assert.ok(!await opens(await container(), identity), "removed");
@@ -326,6 +331,56 @@ labTest(
     await spare.stop();
   },
 );
+
+/** Passkeys join and leave the card's profile: no issuer, no new issue, and stock `age` goes on. */
+async function passkeysOf(
+  { dir, token, recovery }: { dir: string; token: Token; recovery: string },
+): Promise<void> {
+  const issue = (await shown(token)).profile;
+  const settings = await exported(token);
+  const container = () => readContainer(`${dir}/card.state`);
+  const fileKey = await readFileKey(`${dir}/card.state`, recovery);
+  const decrypter = new Decrypter();
+  decrypter.addIdentity(recovery);
+  const nonce = passkeyNonce(sha256(await decrypter.decrypt(await container())));
+  const prf = new Uint8Array(64).fill(9);
+  const word = (name: string, fill = 9) => {
+    const prf = new Uint8Array(64).fill(fill);
+    return formatPasskey({ name, body: prfStanza(fileKey, { nonce, prf }).body }, nonce);
+  };
+  const add = (text: string, options = {}) =>
+    token(["passkey", "add", text, "--pin-stdin"], { ...PIN, ...options });
+  assert.match((await add(word("phone"))).stdout, /^These passkeys open this profile: phone\./);
+  assert.deepEqual(await json(token, ["passkey", "add", word("key", 1), "--pin-stdin"], PIN), [
+    "phone",
+    "key",
+  ]);
+  const there = (await shown(token)).profile;
+  assert.deepEqual(there, { ...issue, passkeys: ["phone", "key"] });
+  const opened = await openContainer(await container(), prfIdentity(prf, { nonce }));
+  assert.ok(typeof opened === "object");
+  assert.ok(await opens(await container(), recovery));
+  assert.equal(await exported(token), settings, "the card opens it as before");
+
+  assert.match((await add(word("key", 2), { code: 1 })).stderr, /key is there already/);
+  assert.match((await add(word("same"), { code: 1 })).stderr, /phone is there already/);
+  assert.match((await add("passkey1.x", { code: 2 })).stderr, /TEXT is no passkey/);
+  const foreign = formatPasskey({ name: "x", body: new Uint8Array(32) }, new Uint8Array(16));
+  assert.match((await add(foreign, { code: 1 })).stderr, /it is for another profile/);
+  const wrong = await add(word("third", 3), { input: "000000\n", code: 1 });
+  assert.match(wrong.stderr, /wrong PIN; 2 tries left/);
+  const remove = ["passkey", "remove"];
+  const nobody = await token([...remove, "none", "--pin-stdin"], { ...PIN, code: 1 });
+  assert.match(nobody.stderr, /there is none of that name/);
+  await token([...remove, "phone", "--pin-stdin"], PIN);
+  assert.equal((await token(["passkey", "list"])).stdout, "key\n");
+  const renew = ["renew", "--issuer", `${dir}/issuer`, "--pin-stdin"];
+  assert.match(
+    (await token(renew, PIN)).stderr,
+    /these passkeys don't open the new profile until they are added again: key/,
+  );
+  assert.deepEqual(await json(token, ["passkey", "list"]), []);
+}
 
 const at = (slot: string) => ["--reader", `00 0${slot}`];
 

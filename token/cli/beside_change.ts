@@ -19,6 +19,7 @@ import {
   identityInFile,
   type Key,
   nextProfile,
+  notePasskeys,
   type OpenedProfile,
 } from "./change.ts";
 import { CommandError, UsageError } from "./errors.ts";
@@ -64,6 +65,7 @@ export async function openBesideForChange(
   const checked = await checkHead(beside.head, { issuerKeys, cardId, now, highestGeneration: 0 });
   if (checked.result === "fault") throw profileFault(checked.fault);
   const { head } = checked;
+  notePasskeys(sealed, head);
   const secrets = SecretMemory.allocate(64);
   try {
     const identity = await identityOf(beside, { head, key });

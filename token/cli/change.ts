@@ -5,6 +5,7 @@ import { readHead, readSealed } from "../profile/carrier.ts";
 import { checkHead } from "../profile/head.ts";
 import type { IssuerSigner } from "../profile/jws.ts";
 import { openProfile } from "../profile/open.ts";
+import { passkeyNonce, passkeysIn } from "../profile/passkeys.ts";
 import type { Profile, ProfileRecipient } from "../profile/profile.ts";
 import { cardRecipient, cardsOf } from "../profile/recipients.ts";
 import { sealProfile } from "../profile/seal.ts";
@@ -123,6 +124,7 @@ export async function openForChange(
   const { head } = checked;
   const sealed = await readSealed(card.piv, read.carried);
   if (sealed === undefined) throw profileFault("damaged");
+  notePasskeys(sealed, head);
   const secrets = SecretMemory.allocate(64);
   try {
     const identity = await identityOf(card, { head, key });
@@ -235,6 +237,16 @@ export function nextProfile(
 ): Profile {
   const generation = Math.max(now, head.generation + 1);
   return checkDraft({ ...profile, generation, issuedAt: now, recipients });
+}
+
+/** Says which passkeys don't open what is written next: each works for one issue only. */
+export function notePasskeys(sealed: Uint8Array, { inner }: ProfileHead): void {
+  const names = passkeysIn(sealed, passkeyNonce(inner)).map(({ name }) => name);
+  if (names.length === 0) return;
+  console.error(
+    `note: these passkeys don't open the new profile until they are added again: ` +
+      names.join(", "),
+  );
 }
 
 /** An opened profile as changes want it; `secrets` goes with it. */

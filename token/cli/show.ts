@@ -6,6 +6,8 @@ import { type OpenedCard, openPiv, withSession } from "./card.ts";
 import { type CardFacts, describeOpenPgp, describePiv, keyFacts, ways } from "./card_facts.ts";
 import { CommandError } from "./errors.ts";
 import { CARD_FLAGS, CARD_HELP, type Given, PIN_FLAGS, readOptions } from "./options.ts";
+import { readSealed } from "../profile/carrier.ts";
+import { passkeyNonce, passkeysIn } from "../profile/passkeys.ts";
 import { findHead, openWithPin, profileFault } from "./read_profile.ts";
 import { readSecrets } from "./secret_input.ts";
 import { describeStick } from "./show_stick.ts";
@@ -102,6 +104,8 @@ async function describe(
     return { ...facts, profile: { fault: check.fault } };
   }
   const { head } = check;
+  const sealed = await readSealed(piv, found.carried) ?? new Uint8Array(0);
+  const passkeys = passkeysIn(sealed, passkeyNonce(head.inner)).map(({ name }) => name);
   const profile: Record<string, unknown> = {
     id: head.profileId,
     holder: head.holder,
@@ -112,6 +116,7 @@ async function describe(
     issuerTrusted: isTrusted,
     asksUserId: head.asksUserId,
     otherHalfAt: head.split?.hub,
+    ...(passkeys.length === 0 ? {} : { passkeys }),
   };
   if (pin !== undefined) {
     using secrets = SecretMemory.allocate(64);

@@ -12,14 +12,17 @@ export const LARGEST_CONTAINER = CHUNK_BYTES * MOST_CHUNKS;
 /** Longest signed head. */
 export const LONGEST_HEAD = 2048;
 
-/** Longest header of a container: what `MOST_RECIPIENTS` need. */
-export const LONGEST_HEADER = 4096;
+/** Longest header of a container: what `MOST_RECIPIENTS` and `MOST_PASSKEYS` need. */
+export const LONGEST_HEADER = 6144;
 
 /** Most recipients of one profile. */
 export const MOST_RECIPIENTS = 16;
 
-/** Most recipient stanzas that are looked at: the recipients, and age's own grease. */
-export const MOST_STANZAS = MOST_RECIPIENTS + 4;
+/** Most passkeys of one profile. */
+export const MOST_PASSKEYS = 8;
+
+/** Most stanzas that are looked at: recipients, passkeys and their names, and age's own grease. */
+export const MOST_STANZAS = MOST_RECIPIENTS + 2 * MOST_PASSKEYS + 4;
 
 /** scrypt's work factor (log2 N): twice what the stock tool writes; more is there to fill the memory. */
 export const HIGHEST_WORK_FACTOR = 19;

@@ -139,9 +139,12 @@ export class Gateway implements GatewayView {
         tunnelInterface: config.tunnel.interface,
         ...(config.tunnel.listenPort === undefined ? {} : { listenPort: config.tunnel.listenPort }),
         kernel: config.tunnel.kernel,
+        ...(config.passkeys === undefined ? {} : { passkeys: { add: config.passkeys.add } }),
         ...(config.share === undefined ? {} : { share: shareStart(config.share, config) }),
       }),
       highestGeneration: (cardId) => parts.store.generations.highest(cardId),
+      passkeysOf: (cardId) => parts.store.passkeys.of(cardId).map(({ word }) => word),
+      keepPasskey: (added) => this.#keepPasskey(added),
       revocationOf: (profile) => parts.revocations.find(profile)?.reason,
       applyGrant: async (grant) => {
         await this.#network.open(grant);
@@ -257,6 +260,17 @@ export class Gateway implements GatewayView {
   record(level: JournalLevel, event: string, detail: Record<string, string | number>): void {
     const entry = this.#parts.store.journal.record(level, event, detail);
     this.#tell({ type: "journal", entry });
+  }
+
+  #keepPasskey({ cardId, passkey }: { cardId: string; passkey: string }): boolean {
+    try {
+      const { name } = this.#parts.store.passkeys.keep(cardId, passkey);
+      this.record("info", "passkey-added", { card: cardId, passkey: name });
+      return true;
+    } catch (error) {
+      this.record("error", "passkey-not-kept", { reason: messageOf(error) });
+      return false;
+    }
   }
 
   #onBeat(): void {

@@ -4,6 +4,7 @@
  */
 
 import type { CardCapabilities } from "../token/capabilities/types.ts";
+import type { SealedAddition } from "../token/pin/passkey.ts";
 
 /** Where the card session stands. Times are Unix milliseconds. */
 export type SessionPhase = PhaseDetail & {
@@ -80,23 +81,42 @@ export interface PinTarget {
   readonly engine: string;
   /** The engine's ephemeral HPKE public key, 32 bytes (X25519). */
   readonly publicKey: Uint8Array;
+  /** There where a passkey may do instead. */
+  readonly passkey?: PasskeyOffer;
 }
 
-/** A PIN as the page sends it: only the engine named can open it. */
+/** What passkeys are good for with the token of now. */
+export interface PasskeyOffer {
+  /** What they are asked for: 16 bytes, base64url. */
+  readonly nonce: string;
+  /** One opens the profile. */
+  readonly opens: boolean;
+  /** The holder may add one with the PIN. */
+  readonly mayAdd: boolean;
+}
+
+/** A PIN, or a passkey's answer in its place, as the page sends it: only the engine named can open it. */
 export interface SealedPin {
   readonly engine: string;
   /** HPKE encapsulated key, 32 bytes. */
   readonly enc: Uint8Array;
   /** HPKE ciphertext, at most 112 bytes: the user id's digest where it is asked for, PIN, tag. */
   readonly ciphertext: Uint8Array;
+  /** It is a passkey's answer. */
+  readonly way?: "passkey";
+  /** The answer of a passkey that this PIN adds, and what its holder calls it. */
+  readonly adds?: SealedAddition;
 }
 
 /** What became of one PIN; each has its own message on the page. */
 export type PinOutcome =
-  | { readonly outcome: "up" }
+  /** `passkey`: whether the one that the PIN was to add is kept now. */
+  | { readonly outcome: "up"; readonly passkey?: "added" | "not-added" }
   | { readonly outcome: "wrong-pin"; readonly triesLeft: number }
   /** Where the user id is asked for; which of the two it was isn't told. */
   | { readonly outcome: "wrong-id-or-pin" }
+  /** The passkey is a good one, of another profile; so many more may be tried. */
+  | { readonly outcome: "wrong-passkey"; readonly triesLeft: number }
   | { readonly outcome: "blocked" }
   /** Another PIN of this terminal waits or is tried, or too many wait. */
   | { readonly outcome: "busy" }

@@ -11,6 +11,7 @@ import { serveGatewayWeb } from "./gateway_web.ts";
 
 const HELP = `Usage: sekisho gateway --config FILE
        sekisho gateway --config FILE --set-admin-password < FILE
+       sekisho gateway --config FILE --passkeys | --forget-passkey WORD
 
 The box between terminals and the Internet: watches the card reader, asks for the PIN on the
 terminals' portal, opens the tunnel while the card is in, and shows the administrator a panel.
@@ -18,6 +19,9 @@ Ends on SIGINT and SIGTERM; terminals stay closed off.
 
   --config FILE          the configuration (TOML); docs/guide tells its keys
   --set-admin-password   take the panel's password from the first line of standard input, and end
+  --passkeys             show the passkeys that holders added here, each with its word, and end; a word
+                         is no secret, and token passkey add puts it into the token's own profile
+  --forget-passkey WORD  forget one: from the next insertion on it opens nothing here
   --help                 this text
 `;
 
@@ -43,6 +47,8 @@ export async function gatewayRole(args: readonly string[]): Promise<number> {
     return 2;
   }
   if (options.setAdminPassword) return await setAdminPassword(config);
+  if (options.passkeys) return showPasskeys(config);
+  if (options.forget !== undefined) return forgetPasskey(config, options.forget);
   await ensureAdminPassword(config);
   return await serve(config);
 }
@@ -79,17 +85,24 @@ async function serveWeb(
   const hosts = [config.lan.address, config.lan.address6]
     .flatMap((address) => address === undefined ? [] : [address.split("/")[0] ?? ""]);
   const certificate = await boxCertificate(config);
-  const portal = `https://${hosts[0]}${httpsPort === 443 ? "" : `:${httpsPort}`}/`;
+  const portal = siteUrl(hosts[0] ?? "", httpsPort);
   const web = await serveGatewayWeb(gateway, {
     portal: hosts.map((hostname) => ({ hostname, httpPort, httpsPort })),
     panel: { hostname: config.panel.host, port: config.panel.port },
     certificate: { cert: certificate.chain, key: certificate.key },
     portalUrl: portal,
     names: boxNames(config),
+    ...(config.passkeys === undefined ? {} : {
+      passkeys: { name: config.passkeys.name, url: siteUrl(config.passkeys.name, httpsPort) },
+    }),
     signal,
   });
   const panel = `https://${web.panel.hostname}:${web.panel.port}/`;
   return { panel, portal, finished: web.finished };
+}
+
+function siteUrl(host: string, port: number): string {
+  return `https://${host}${port === 443 ? "" : `:${port}`}/`;
 }
 
 /** A box that nobody gave a password gets one, said once: never a known one, never none. */
@@ -131,22 +144,64 @@ async function setAdminPassword(config: GatewayConfig): Promise<number> {
   return 0;
 }
 
+function showPasskeys(config: GatewayConfig): number {
+  const store = openStore(config.state);
+  const all = store.passkeys.all();
+  store.close();
+  for (const { cardId, name, addedAt, word } of all) {
+    console.log(`${cardId}  ${name}  ${new Date(addedAt).toISOString()}\n  ${word}`);
+  }
+  if (all.length === 0) console.error("note: nobody has added a passkey here");
+  return 0;
+}
+
+function forgetPasskey(config: GatewayConfig, word: string): number {
+  const store = openStore(config.state);
+  try {
+    const found = store.passkeys.all().find((one) => one.word === word);
+    if (found === undefined || !store.passkeys.forget(word)) {
+      console.error(
+        "Cannot forget the passkey: it is not kept here; --passkeys shows those that are",
+      );
+      return 1;
+    }
+    const { cardId: card, name: passkey } = found;
+    store.journal.record("warning", "passkey-removed", { card, passkey });
+    console.log(`The passkey ${passkey} of ${card} is forgotten.`);
+    return 0;
+  } finally {
+    store.close();
+  }
+}
+
+interface Options {
+  readonly config: string;
+  readonly setAdminPassword: boolean;
+  readonly passkeys: boolean;
+  /** The word of a passkey. */
+  readonly forget: string | undefined;
+  readonly help: boolean;
+}
+
 function optionsOf(
   args: readonly string[],
-): { config: string; setAdminPassword: boolean; help: boolean } | string {
+): Options | string {
   try {
     const { values } = parseArgs({
       args: [...args],
       options: {
         config: { type: "string" },
         "set-admin-password": { type: "boolean" },
+        passkeys: { type: "boolean" },
+        "forget-passkey": { type: "string" },
         help: { type: "boolean", short: "h" },
       },
     });
     const help = values.help ?? false;
     if (values.config === undefined && !help) return "no --config FILE given";
     const setAdminPassword = values["set-admin-password"] ?? false;
-    return { config: values.config ?? "", setAdminPassword, help };
+    const { passkeys = false, "forget-passkey": forget } = values;
+    return { config: values.config ?? "", setAdminPassword, passkeys, forget, help };
   } catch (error) {
     if (error instanceof TypeError) return error.message;
     throw error;

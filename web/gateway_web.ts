@@ -3,6 +3,7 @@ import type { Hono } from "hono";
 import type { GatewayView } from "../gateway/view.ts";
 import { panelApp } from "./panel/app.tsx";
 import { portalApp } from "./portal/app.tsx";
+import type { PasskeySite } from "./portal/state.ts";
 import { plainPortalApp } from "./portal/plain_app.tsx";
 import { Assets } from "./shared/assets.ts";
 import type { PeerEnv } from "./shared/peer.ts";
@@ -24,6 +25,8 @@ export interface GatewayWebOptions {
   readonly portalUrl: string;
   /** Names that mean this box, beside its addresses and the host of `portalUrl`. */
   readonly names?: readonly string[];
+  /** Where passkeys work; left out: nowhere. */
+  readonly passkeys?: PasskeySite;
   /** Where the bundles are; web/dist/ if not given. */
   readonly assets?: string;
   /** Ends the servers and every open stream. */
@@ -85,6 +88,7 @@ export async function serveGatewayWeb(
     assets,
     portalUrl,
     names,
+    passkeys: options.passkeys,
     budget: portalBudget,
     hsts,
     signal: ended,

@@ -52,6 +52,13 @@ export interface GatewayConfig {
   readonly inbound?: InboundConfig;
   /** How terminals may use the card in the reader; left out: they can't. */
   readonly share?: ShareConfig;
+  /** Passkeys in place of PINs and passwords; left out: none. */
+  readonly passkeys?: {
+    /** The portal's name, to which they are bound. */
+    readonly name: string;
+    /** Whether holders may add their own. */
+    readonly add: boolean;
+  };
   readonly panel: { readonly host: string; readonly port: number };
   readonly portal: { readonly httpPort: number; readonly httpsPort: number };
 }

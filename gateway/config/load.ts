@@ -137,6 +137,16 @@ const share = v.strictObject({
   ),
 });
 
+const PASSKEY_NAME = 'a name of this box under ".internal", such as "home.internal": its own ' +
+  "certificate vouches for no other, and passkeys take no address";
+const passkeys = v.strictObject({
+  name: v.exactOptional(text(
+    PASSKEY_NAME,
+    (name) => name.length <= 253 && /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+internal$/.test(name),
+  )),
+  add: v.optional(v.pipe(v.boolean(), v.description("true or false")), true),
+});
+
 const LISTEN = `an address and port such as "192.168.80.1:8443" or "[fd80::1]:8443"`;
 const listen = text(LISTEN, (value) => parseListen(value) !== undefined);
 
@@ -207,6 +217,7 @@ export const GatewayConfigSchema = v.pipe(
     ),
     inbound: v.exactOptional(inboundTable),
     share: v.exactOptional(share),
+    passkeys: v.exactOptional(passkeys),
     panel: v.optional(v.strictObject({ listen: v.exactOptional(listen) }), {}),
     portal: v.optional(
       v.strictObject({ http_port: v.optional(port, 80), https_port: v.optional(port, 443) }),
@@ -266,6 +277,9 @@ export const GatewayConfigSchema = v.pipe(
     },
     ...(file.inbound === undefined ? {} : { inbound: inboundOf(file.inbound) }),
     ...(file.share === undefined ? {} : { share: shareOf(file.share) }),
+    ...(file.passkeys === undefined
+      ? {}
+      : { passkeys: { name: `${file.name}.internal`, ...file.passkeys } }),
     panel: (file.panel.listen === undefined ? undefined : parseListen(file.panel.listen)) ??
       { host: file.lan.address.split("/")[0] ?? "", port: 8443 },
     portal: { httpPort: file.portal.http_port, httpsPort: file.portal.https_port },

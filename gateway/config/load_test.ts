@@ -51,6 +51,9 @@ hard_limit = 90
 before_unlock = true
 pin = "ask"
 allow = ["write", "change-pin"]
+[passkeys]
+name = "home.internal"
+add = false
 `;
 
 const SMALL = `
@@ -84,6 +87,7 @@ Deno.test("gateway config: every key arrives", () => {
     },
     internet: { interface: "wan0", dns: ["203.0.113.53"] },
     reader: { name: "Virtual PCD 00 00" },
+    passkeys: { name: "home.internal", add: false },
     tunnel: { interface: "vpn0", kernel: "never", listenPort: 51821 },
     inbound: {
       ping: true,
@@ -118,6 +122,8 @@ Deno.test("gateway config: defaults", () => {
   assert.equal(config.share, undefined, "nothing is shared unless it is asked for");
   assert.equal(config.inbound, undefined, "and nobody is let in");
   assert.deepEqual(parse(`${SMALL}inbound = {}`).inbound, { ping: false, forward: [] });
+  assert.equal(config.passkeys, undefined, "nor is a passkey taken");
+  assert.deepEqual(parse(`${SMALL}passkeys = {}`).passkeys, { name: "g.internal", add: true });
 });
 
 Deno.test("gateway config: sharing, with its defaults", () => {
@@ -227,6 +233,13 @@ Deno.test("gateway config: each fault is one line with file, key and what is exp
       /: inbound: expected one address for each mac/,
     ],
     [replaced("port = 8000", "port = 0"), /: inbound.forward\[1\].port: expected a port/],
+    ...["example.org", "192.168.80.1", "Home.internal", "internal", "a..internal"].map((
+      name,
+    ): [string, RegExp] => [
+      replaced("home.internal", name),
+      /: passkeys.name: expected a name of this box under "\.internal", .* not "/,
+    ]),
+    [replaced("add = false", `add = "no"`), /: passkeys.add: expected true or false, not "no"$/],
     [`lan = 3\n${SMALL.replace(/lan = .*\n/, "")}`, /: lan: expected a table, not 3/],
   ];
   for (const [text, says] of table) {

@@ -5,24 +5,34 @@
 import { exitNow, hardenProcess } from "../../os/process.ts";
 import { CardGoneError } from "../../token/apdu/channel.ts";
 import { type CardSession, PcscError } from "../../token/pcsc/types.ts";
-import { makePinOpener, type PinOpener } from "../../token/pin/seal.ts";
+import { boundTo } from "../../token/pin/passkey.ts";
+import { makePinOpener, type PinOpener, type Sealed } from "../../token/pin/seal.ts";
 import { parseIssuerKey } from "../../token/profile/jws.ts";
 import type { IssuerKey, ProfileHead } from "../../token/profile/types.ts";
 import { prepareTunnel } from "../../tunnel/tunnel.ts";
 import { lookAtCard, type ReadyCard, takeCard } from "./card.ts";
 import { cardFacts } from "./card_facts.ts";
-import { HolderCheck, untilAlike } from "./holder_check.ts";
+import { HolderCheck, type Tried, untilAlike } from "./holder_check.ts";
 import { MAX_MESSAGE_BYTES, TUNNEL_REPORT_MS, UNLOCK_BEAT_MS } from "./limits.ts";
 import { Lending } from "./lending.ts";
 import { LineWriter, readLines } from "./lines.ts";
 import { type FromEngine, parseToEngine, type ToEngine } from "./messages.ts";
+import { Passkeys } from "./passkeys.ts";
 import { EngineSecrets } from "./secrets.ts";
 import { lookAtStick, type ReadyStick, unlockStick, watchStick } from "./stick.ts";
 import { unlock } from "./unlock.ts";
 import { Uplink } from "./uplink.ts";
+import type { PasskeyOffer } from "../view.ts";
 
 type Start = Extract<ToEngine, { type: "start" }>;
 type SealedPin = Extract<ToEngine, { type: "pin" }>;
+
+/** What a PIN or passkey is tried with. */
+interface Attempt {
+  readonly token: ReadyCard | ReadyStick;
+  readonly opener: PinOpener;
+  readonly start: Start;
+}
 
 /** How long the card may take to be given back when the engine was told to end. */
 const GIVE_BACK_MS = 25;
@@ -43,6 +53,9 @@ export class Engine {
   #unlocking = false;
   #generation: ((known: { highest: number; revoked: boolean }) => void) | undefined;
   #lending: Lending | undefined;
+  #passkeys: Passkeys | undefined;
+  /** What the gateway keeps for the card. */
+  #kept: readonly string[] = [];
 
   /** Serves the gateway until it, the card or a fault ends this process; never returns. */
   async run(): Promise<number> {
@@ -74,6 +87,7 @@ export class Engine {
             : this.#lookAtStick(message.stick, message)
         );
       case "generation":
+        this.#kept = message.passkeys ?? [];
         return this.#generation?.(message);
       case "pin":
         return this.#do(() => this.#onPin(message));
@@ -143,7 +157,9 @@ export class Engine {
         fail: (error) => this.#do(() => Promise.reject(error)),
       });
     }
-    await this.#say({ type: "card", report: look.report });
+    const hasOwnKey = facts?.identities.some(({ reason }) => reason.key === "x25519-key-there");
+    const offer = "ready" in look ? this.#offer(look.ready, start, hasOwnKey) : {};
+    await this.#say({ type: "card", report: { ...look.report, ...offer } });
     this.#do(() => this.#lending?.looked() ?? Promise.resolve());
   }
 
@@ -161,7 +177,21 @@ export class Engine {
       type: "card-facts",
       facts: { application: "stick", carrier: "stick", identities: [], carriers: [] },
     });
-    await this.#say({ type: "card", report: look.report });
+    const offer = "ready" in look ? this.#offer(look.ready, start) : {};
+    await this.#say({ type: "card", report: { ...look.report, ...offer } });
+  }
+
+  /** `hasOwnKey`: the profile may live by a key on the card, to which a passkey says nothing. */
+  #offer(
+    token: ReadyCard | ReadyStick,
+    { passkeys, ...start }: Start,
+    hasOwnKey = false,
+  ): { passkey?: PasskeyOffer } {
+    if (passkeys === undefined) return {};
+    this.#passkeys = new Passkeys(this.#secrets, issuerKeysOf(start));
+    const add = passkeys.add && !hasOwnKey;
+    const passkey = this.#passkeys.offer(token, { kept: this.#kept, add });
+    return passkey === undefined ? {} : { passkey };
   }
 
   #askGateway(head: ProfileHead): Promise<{ highest: number; revoked: boolean }> {
@@ -189,19 +219,9 @@ export class Engine {
       this.#unlocking = false;
       return await this.#say({ type: "unlock-failed", why });
     }
-    const sealed = { enc: bytes(message.enc), ciphertext: bytes(message.ciphertext) };
-    // What came without the id that is asked for, or with one that isn't, costs nobody a try.
-    const entered = token.asksUserId
-      ? await opener.openWithId(sealed)
-      : await opener.open(sealed).then((pin) => pin && { pin, userId: undefined });
-    if (entered === undefined) {
-      this.#unlocking = false;
-      this.#lending?.giveOn();
-      return await this.#say({ type: "unlock-failed", why: { failure: "not-sealed-to-me" } });
-    }
     const beat = setInterval(() => void this.#say({ type: "unlock-goes-on" }), UNLOCK_BEAT_MS);
     try {
-      await this.#enter(entered, { start, token });
+      await this.#enter(message, { token, opener, start });
     } finally {
       clearInterval(beat);
     }
@@ -209,26 +229,24 @@ export class Engine {
 
   /** Tries what was entered; the tunnel is up, or why not is said. */
   async #enter(
-    entered: { pin: Uint8Array; userId: Uint8Array | undefined },
-    { start, token }: { start: Start; token: ReadyCard | ReadyStick },
+    message: SealedPin,
+    { token, opener, start }: Attempt,
   ): Promise<void> {
-    const began = performance.now();
-    this.#secrets.keepPin(entered.pin);
-    const tried = "found" in token ? await unlockStick(token, this.#secrets) : await unlock(token, {
-      issuerKeys: issuerKeysOf(start),
-      secrets: this.#secrets,
-      onTouch: (wanted) => void this.#say({ type: "touch", wanted }),
-    });
-    const { userId } = entered;
-    const unlocked = userId === undefined
-      ? tried
-      : await this.#holder.check(tried, { userId, token, session: this.#card });
+    const unlocked = message.way === "passkey"
+      ? await this.#passkeys?.unlock(token, { sealed: sealing(message), opener })
+      : await this.#unlockByPin(message, { token, opener, start });
+    if (unlocked?.result !== "ok") this.#passkeys?.drop();
+    if (unlocked === undefined) {
+      this.#unlocking = false;
+      this.#lending?.giveOn();
+      return await this.#say({ type: "unlock-failed", why: { failure: "not-sealed-to-me" } });
+    }
     if (unlocked.result === "failed") {
       this.#secrets.forgetPin();
-      if (userId !== undefined) await untilAlike(unlocked, began);
       this.#unlocking = false;
       const { why } = unlocked;
-      this.#lending?.giveOn("triesLeft" in why ? why.triesLeft : undefined);
+      const isCards = why.failure === "wrong-pin" || why.failure === "wrong-id";
+      this.#lending?.giveOn(isCards ? why.triesLeft : undefined);
       return await this.#say({ type: "unlock-failed", why });
     }
     const uplink = this.#uplink = await Uplink.open({
@@ -242,9 +260,44 @@ export class Engine {
       onFreshSession: () => this.#lending?.sessionFresh(),
       onClosed: (reason) => this.#do(() => Promise.reject(new Error(reason))),
     });
+    const added = this.#passkeys?.added(unlocked);
+    if (added !== undefined) await this.#say({ type: "passkey-added", ...added });
     await this.#say({ type: "grant", grant: uplink.grant });
     this.#lending?.unlocked(unlocked);
     this.#report(uplink);
+  }
+
+  /** `undefined`: it was not sealed to this engine, or not together with what it adds. */
+  async #unlockByPin(
+    message: SealedPin,
+    { token, opener, start }: Attempt,
+  ): Promise<Tried | undefined> {
+    const adds = message.adds && { ...sealing(message.adds), name: message.adds.name };
+    if (adds !== undefined && !await this.#passkeys?.hold(adds, opener)) return undefined;
+    const sealed = {
+      ...sealing(message),
+      ...(adds === undefined ? {} : { bound: boundTo(adds) }),
+    };
+    // What came without the id that is asked for, or with one that isn't, costs nobody a try.
+    const entered = token.asksUserId
+      ? await opener.openWithId(sealed)
+      : await opener.open(sealed).then((pin) => pin && { pin, userId: undefined });
+    if (entered === undefined) return undefined;
+    const began = performance.now();
+    this.#secrets.keepPin(entered.pin);
+    const tried = "found" in token ? await unlockStick(token, this.#secrets) : await unlock(token, {
+      issuerKeys: issuerKeysOf(start),
+      secrets: this.#secrets,
+      onTouch: (wanted) => void this.#say({ type: "touch", wanted }),
+    });
+    const { userId } = entered;
+    if (userId === undefined) return tried;
+    const checked = await this.#holder.check(tried, { userId, token, session: this.#card });
+    if (checked.result === "failed") {
+      this.#secrets.forgetPin();
+      await untilAlike(checked, began);
+    }
+    return checked;
   }
 
   /** Tells the tunnel's counters once a second, for as long as this process lives. */
@@ -296,8 +349,12 @@ export class Engine {
   }
 }
 
-function issuerKeysOf(start: Start): IssuerKey[] {
+function issuerKeysOf(start: Pick<Start, "issuers">): IssuerKey[] {
   return start.issuers.map(parseIssuerKey).filter((key) => key !== undefined);
+}
+
+function sealing({ enc, ciphertext }: { enc: string; ciphertext: string }): Sealed {
+  return { enc: bytes(enc), ciphertext: bytes(ciphertext) };
 }
 
 function bytes(base64: string): Uint8Array {

@@ -8,11 +8,13 @@ export const WRONG_ENTRIES = 5;
 export const WRONG_ENTRY_MS = 1_500;
 /** How often an engine tells that it still works on a PIN or password, in milliseconds. */
 export const UNLOCK_BEAT_MS = 5_000;
+/** Passkeys that don't open the profile, before an engine ends and the next one waits a while. */
+export const WRONG_PASSKEYS = 5;
 /** One exchange with the card, in milliseconds. */
 export const CARD_ANSWER_MS = 5_000;
 /** How often the tunnel's counters are told, in milliseconds. */
 export const TUNNEL_REPORT_MS = 1_000;
-/** Locked memory for profile keys, PIN and file key, in bytes. */
+/** Locked memory for profile keys, PIN, file key and a passkey's answer, in bytes. */
 export const SECRET_BYTES = 4_096;
 /** Locked memory for session keys, in bytes. */
 export const SESSION_KEY_BYTES = 4_096;

@@ -3,6 +3,7 @@
  * the clear: a PIN is sealed to the engine's own key, and keys never leave it.
  */
 import * as v from "valibot";
+import { isPasskeyName } from "../../token/profile/passkey_name.ts";
 import { FromEngineFactsSchemas } from "./facts_message.ts";
 import {
   FromEngineShareSchemas,
@@ -42,15 +43,31 @@ export const ToEngineSchema = v.variant("type", [
     kernel: v.picklist(["auto", "never"]),
     /** The user id is asked for with every PIN. */
     asksUserId: v.exactOptional(v.literal(true)),
+    /** Passkeys may open profiles; `add`: holders may add their own. None: they may not. */
+    passkeys: v.exactOptional(v.strictObject({ add: v.boolean() })),
     /** How the card is lent to terminals; none: it isn't. */
     share: v.exactOptional(ShareStartSchema),
   }),
   /** Answers `generation-asked`: the highest generation seen of that card (0 for none), and whether its issuer took it back. */
-  v.strictObject({ type: v.literal("generation"), highest: count, revoked: v.boolean() }),
+  v.strictObject({
+    type: v.literal("generation"),
+    highest: count,
+    revoked: v.boolean(),
+    /** The words of the passkeys that the gateway keeps for that card. */
+    passkeys: v.exactOptional(v.pipe(v.array(text(300)), v.maxLength(64), v.readonly())),
+  }),
   v.strictObject({
     type: v.literal("pin"),
     enc: base64url(43),
     ciphertext: base64url(150),
+    /** What is sealed is no PIN but a passkey's answer. */
+    way: v.exactOptional(v.literal("passkey")),
+    /** The answer of a passkey that this PIN adds. */
+    adds: v.exactOptional(v.strictObject({
+      enc: base64url(43),
+      ciphertext: base64url(128),
+      name: v.pipe(text(128), v.check(isPasskeyName)),
+    })),
   }),
   v.strictObject({ type: v.literal("end") }),
   ...ToEngineShareSchemas,
@@ -101,6 +118,11 @@ export const FromEngineSchema = v.variant("type", [
         triesLeft: count,
         expiresAt: number,
         asksUserId: v.exactOptional(v.literal(true)),
+        passkey: v.exactOptional(v.strictObject({
+          nonce: base64url(22),
+          opens: v.boolean(),
+          mayAdd: v.boolean(),
+        })),
       }),
       v.strictObject({ card: v.literal("expired"), holder: text(128), expiredAt: number }),
       v.strictObject({ card: v.literal("blocked"), holder: text(128) }),
@@ -112,6 +134,7 @@ export const FromEngineSchema = v.variant("type", [
     why: v.variant("failure", [
       v.strictObject({ failure: v.literal("wrong-pin"), triesLeft: count }),
       v.strictObject({ failure: v.literal("wrong-id"), triesLeft: count }),
+      v.strictObject({ failure: v.literal("wrong-passkey"), triesLeft: count }),
       v.strictObject({ failure: v.literal("blocked") }),
       v.strictObject({ failure: v.literal("not-sealed-to-me") }),
       v.strictObject({ failure: v.literal("given-up") }),
@@ -122,6 +145,8 @@ export const FromEngineSchema = v.variant("type", [
   }),
   /** The PIN's result is still worked on. */
   v.strictObject({ type: v.literal("unlock-goes-on") }),
+  /** A passkey to be kept for that card: a word, in which nothing is secret. */
+  v.strictObject({ type: v.literal("passkey-added"), cardId: text(64), passkey: text(300) }),
   v.strictObject({ type: v.literal("grant"), grant: GrantSchema }),
   v.strictObject({
     type: v.literal("tunnel"),

@@ -12,6 +12,10 @@ Deno.test("messages: what is well formed is read, everything else is nothing", (
     kernel: "auto",
   };
   assert.deepEqual(parseToEngine(JSON.stringify(start)), start);
+  const pin = { type: "pin", enc: "A", ciphertext: "A" };
+  for (const more of [{ way: "passkey" }, { adds: { enc: "A", ciphertext: "A", name: "x" } }]) {
+    assert.deepEqual(parseToEngine(JSON.stringify({ ...pin, ...more })), { ...pin, ...more });
+  }
   const refused: unknown[] = [
     { ...start, more: 1 },
     { ...start, tunnelInterface: "a-name-of-more-than-fifteen" },
@@ -19,6 +23,12 @@ Deno.test("messages: what is well formed is read, everything else is nothing", (
     { type: "pin", enc: "A".repeat(44), ciphertext: "" },
     { type: "pin", enc: "A", ciphertext: "A".repeat(151) },
     { type: "pin", enc: "not base64url!", ciphertext: "" },
+    { ...pin, way: "pin" },
+    { ...pin, adds: { enc: "A", ciphertext: "A" } },
+    { ...pin, adds: { enc: "A", ciphertext: "A", name: "two\nlines" } },
+    { ...pin, adds: { enc: "A", ciphertext: "A".repeat(129), name: "x" } },
+    { type: "generation", highest: 1, revoked: false, passkeys: ["x".repeat(301)] },
+    { type: "generation", highest: 1, revoked: false, passkeys: Array(65).fill("x") },
     { type: "stop" },
     null,
     [],

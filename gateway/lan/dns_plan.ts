@@ -13,7 +13,7 @@ import { SESSION_DNS_PORT, TABLE } from "../switch/numbers.ts";
 
 export type LanConfig = Pick<
   GatewayConfig,
-  "name" | "state" | "run" | "lan" | "internet" | "portal" | "inbound"
+  "name" | "state" | "run" | "lan" | "internet" | "portal" | "inbound" | "passkeys"
 >;
 
 /** DHCP option 114 and DHCPv6 option 103: where terminals ask whether they are captive (RFC 8908). */
@@ -22,8 +22,11 @@ const PORTAL_OPTION_6 = 103;
 const CAPTIVE_PATH = "/captive-portal/api";
 
 /** Names that mean the box itself, in every state. */
-export function boxNames(config: Pick<LanConfig, "name">): string[] {
-  return ["sekisho.internal", `${config.name}.internal`];
+export function boxNames({ name, passkeys }: Pick<LanConfig, "name" | "passkeys">): string[] {
+  const names = ["sekisho.internal", `${name}.internal`];
+  return passkeys === undefined || names.includes(passkeys.name)
+    ? names
+    : [...names, passkeys.name];
 }
 
 /** The box's addresses on the LAN, without prefix lengths. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { SessionGrant } from "../switch/grant.ts";
-import { type LanConfig, planLockedDns, planSessionDns } from "./dns_plan.ts";
+import { boxNames, type LanConfig, planLockedDns, planSessionDns } from "./dns_plan.ts";
 
 const CONFIG: LanConfig = {
   name: "gateway-1",
@@ -90,4 +90,12 @@ Deno.test("LAN plan: no text of a profile becomes a line of its own", () => {
   for (const dns of ["dns.example", "10.0.0.53#5353", "10.0.0.53\nport=0", "fe80::1%eth0"]) {
     assert.throws(() => planSessionDns(CONFIG, { ...GRANT, dns: [dns] }), TypeError, dns);
   }
+});
+
+Deno.test("the name that passkeys are bound to means the box, also while a session is up", () => {
+  const named = (name: string) => ({ ...CONFIG, passkeys: { name, add: true } });
+  assert.deepEqual(boxNames(named("gateway-1.internal")), boxNames(CONFIG));
+  assert.deepEqual(boxNames(named("home.internal")).slice(-1), ["home.internal"]);
+  const addresses = lines(planSessionDns(named("home.internal"), GRANT), "address");
+  assert.ok(addresses.includes("address=/home.internal/192.168.80.1"), addresses.join());
 });

@@ -1,5 +1,5 @@
 /** What goes into the card session's core and what comes out of it. */
-import type { PinOutcome, ProfileFault, SealedPin, SessionPhase } from "../view.ts";
+import type { PasskeyOffer, PinOutcome, ProfileFault, SealedPin, SessionPhase } from "../view.ts";
 import type { JournalLevel } from "../view.ts";
 import type { Grant } from "./grant.ts";
 
@@ -24,6 +24,7 @@ export type CardReport =
     readonly expiresAt: number;
     /** The user id is to be typed with the PIN. */
     readonly asksUserId?: true;
+    readonly passkey?: PasskeyOffer;
   }
   | { readonly card: "expired"; readonly holder: string; readonly expiredAt: number }
   | { readonly card: "blocked"; readonly holder: string }
@@ -34,6 +35,8 @@ export type UnlockFailure =
   | { readonly failure: "wrong-pin"; readonly triesLeft: number }
   /** The PIN was right, and the user id that came with it was not the profile's. */
   | { readonly failure: "wrong-id"; readonly triesLeft: number }
+  /** It opens another profile. The card's own tries are untouched. */
+  | { readonly failure: "wrong-passkey"; readonly triesLeft: number }
   | { readonly failure: "blocked" }
   | { readonly failure: "not-sealed-to-me" }
   /** It waited for the card, and its terminal gave up. */

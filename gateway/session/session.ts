@@ -42,7 +42,9 @@ export class SessionCore {
 
   /** Where a PIN may be sealed to now. */
   get pinTarget(): PinTarget | undefined {
-    return this.#stage.at === "asked" ? this.#target : undefined;
+    if (this.#stage.at !== "asked" || this.#target === undefined) return undefined;
+    const { passkey } = this.#stage.report;
+    return passkey === undefined ? this.#target : { ...this.#target, passkey };
   }
 
   /** Whether a PIN of this terminal waits for the card, or for another PIN. */
@@ -202,7 +204,9 @@ export class SessionCore {
       stage.at === "applying";
     if (!isRunning && stage.at !== "asked") return this.#answer(ticket, { outcome: "not-asked" });
     if (sealed.engine !== this.#target?.engine) return this.#answer(ticket, { outcome: "stale" });
-    const triesSeen = stage.at === "applying" ? 0 : stage.report.triesLeft;
+    // A passkey costs the card no try, and none is the last.
+    const isFree = stage.at === "applying" || sealed.way === "passkey";
+    const triesSeen = isFree ? 0 : stage.report.triesLeft;
     const pin = { ticket, from, sealed, triesSeen };
     if (stage.at === "asked") return this.#try(pin, stage.report, now);
     if (stage.pin.from === from || !this.#line.add(pin)) this.#answer(ticket, { outcome: "busy" });
@@ -210,7 +214,8 @@ export class SessionCore {
 
   #try({ ticket, from, sealed }: WaitingPin, report: Asked, now: number): void {
     this.#stage = { at: "unlocking", report, pin: { ticket, from }, ...unlockBounds(now) };
-    this.#journal("info", "pin-entered", { holder: report.holder, terminal: from });
+    const entered = sealed.way === "passkey" ? "passkey-used" : "pin-entered";
+    this.#journal("info", entered, { holder: report.holder, terminal: from });
     this.#out.push({ type: "relay-pin", run: this.#current(), sealed });
   }
 
@@ -263,6 +268,10 @@ export class SessionCore {
         this.#answer(ticket, wrongEntry(report, triesLeft));
         return this.#askAgain({ ...report, triesLeft }, { wrong: true, now });
       }
+      case "wrong-passkey":
+        this.#journal("warning", "passkey-wrong", { holder, triesLeft: why.triesLeft });
+        this.#answer(ticket, { outcome: "wrong-passkey", triesLeft: why.triesLeft });
+        return this.#askAgain(report, { wrong: false, now });
       case "not-sealed-to-me":
         this.#answer(ticket, { outcome: "stale" });
         return this.#askAgain(report, { wrong: false, now });

@@ -103,6 +103,37 @@ Deno.test("card in, wrong PIN, right PIN, up, card out", () => {
   assert.deepEqual(types(drive(core, reader("present", 3))), ["start-engine", "phase"]);
 });
 
+Deno.test("a passkey of another profile costs the card no try, and the page is asked again", () => {
+  const core = new SessionCore();
+  const passkey = { nonce: "AAAAAAAAAAAAAAAAAAAAAA", opens: true, mayAdd: false };
+  const report = {
+    card: "pin-asked",
+    holder: "Hana",
+    triesLeft: 1,
+    expiresAt: DAY,
+    passkey,
+  } as const;
+  drive(core, reader("present"), hello(1), { type: "engine-card", run: run(1), report });
+  assert.deepEqual(core.pinTarget?.passkey, passkey);
+  const used = { ...sealed(1), way: "passkey" } as const;
+  const from = "192.0.2.9";
+  const sent = drive(core, { type: "pin", ticket: 1, from, sealed: used });
+  assert.deepEqual(types(sent), ["relay-pin", "phase"]);
+  // A second one waits; only one try is left, and a passkey doesn't spend it.
+  drive(core, { type: "pin", ticket: 2, from: "192.0.2.10", sealed: used });
+  const why = { failure: "wrong-passkey", triesLeft: 4 } as const;
+  const told = drive(core, { type: "engine-unlock-failed", run: run(1), why });
+  assert.deepEqual(types(told), ["answer-pin", "relay-pin"]);
+  const again = drive(core, { type: "engine-unlock-failed", run: run(1), why });
+  assert.deepEqual(again.find(({ type }) => type === "answer-pin"), {
+    ...{ type: "answer-pin", ticket: 2 },
+    outcome: { outcome: "wrong-passkey", triesLeft: 4 },
+  });
+  assert.deepEqual({ ...core.phase }, {
+    ...{ phase: "pin-asked", holder: "Hana", triesLeft: 1, wrong: false },
+  });
+});
+
 Deno.test("the engine sees the card go before the reader's report: no new engine meanwhile", () => {
   const core = upCore();
   const gone = drive(core, { type: "engine-card-gone", run: run(1) });

@@ -34,6 +34,10 @@ export interface SessionDependencies {
   highestGeneration(cardId: string): number;
   /** Why a profile was taken back; `undefined` when it wasn't. */
   revocationOf(profile: ProfileName): string | undefined;
+  /** The words of the passkeys that are kept for a token. */
+  passkeysOf(cardId: string): readonly string[];
+  /** Keeps one; false when that failed. */
+  keepPasskey(added: { readonly cardId: string; readonly passkey: string }): boolean;
   /** Opens the network for a grant; rejects when it can't, having taken everything back. */
   applyGrant(grant: Grant): Promise<void>;
   /** Closes the network at once; what takes longer goes on behind. */
@@ -59,6 +63,9 @@ export class SessionShell {
   /** The genuine profile that an engine has found. */
   #profile: { readonly run: EngineRun; readonly name: ProfileName } | undefined;
   #idle: (() => void) | undefined;
+  /** PINs that are to add a passkey, and what became of the one that was right. */
+  readonly #adding = new Set<number>();
+  #added: "added" | "not-added" | undefined;
 
   constructor(deps: SessionDependencies) {
     this.#deps = deps;
@@ -99,6 +106,7 @@ export class SessionShell {
     const ticket = ++this.#ticket;
     return new Promise((resolve) => {
       this.#waiting.set(ticket, resolve);
+      if (sealed.adds !== undefined) this.#adding.add(ticket);
       this.#handle({ type: "pin", ticket, from, sealed });
     });
   }
@@ -156,11 +164,12 @@ export class SessionShell {
           type: "pin",
           enc: base64url(command.sealed.enc),
           ciphertext: base64url(command.sealed.ciphertext),
+          ...passkeyPart(command.sealed),
         });
       case "drop-pin":
         return this.#engine?.process.send({ type: "pin-drop" });
       case "answer-pin":
-        this.#waiting.get(command.ticket)?.(command.outcome);
+        this.#waiting.get(command.ticket)?.(this.#withPasskey(command));
         this.#waiting.delete(command.ticket);
         return;
       case "apply-grant":
@@ -176,6 +185,15 @@ export class SessionShell {
       default:
         return assertNever(command);
     }
+  }
+
+  /** The outcome, and for whoever added a passkey what became of that. */
+  #withPasskey({ ticket, outcome }: { ticket: number; outcome: PinOutcome }): PinOutcome {
+    const wanted = this.#adding.delete(ticket);
+    if (outcome.outcome !== "up" || !wanted) return outcome;
+    const passkey = this.#added ?? "not-added";
+    this.#added = undefined;
+    return { ...outcome, passkey };
   }
 
   #start(run: EngineRun, reader: string): void {
@@ -214,6 +232,7 @@ export class SessionShell {
         return this.#engine?.process.send({
           type: "generation",
           highest: this.#deps.highestGeneration(message.cardId),
+          passkeys: this.#deps.passkeysOf(message.cardId),
           revoked: this.#deps.revocationOf(message) !== undefined,
         });
       case "card":
@@ -234,6 +253,9 @@ export class SessionShell {
         return this.#handle({ type: "engine-touch", run, wanted: message.wanted });
       case "card-facts":
         if (this.#engine?.run === run) this.#card = message.facts;
+        return;
+      case "passkey-added":
+        this.#added = this.#deps.keepPasskey(message) ? "added" : "not-added";
         return;
       case "grant":
         return this.#handle({ type: "engine-grant", run, grant: message.grant });
@@ -275,6 +297,13 @@ export class SessionShell {
 
 function isAboutSharing(message: FromEngine): message is ShareNews {
   return (SHARE_NEWS as readonly string[]).includes(message.type);
+}
+
+/** What of a sealed message is about passkeys. */
+function passkeyPart({ way, adds }: SealedPin) {
+  if (adds === undefined) return way === undefined ? {} : { way };
+  const { enc, ciphertext, name } = adds;
+  return { adds: { enc: base64url(enc), ciphertext: base64url(ciphertext), name } };
 }
 
 function base64url(bytes: Uint8Array): string {

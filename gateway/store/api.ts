@@ -29,9 +29,34 @@ export interface Generations {
   seen(cardId: string, generation: number): void;
 }
 
+/** A passkey that opens a token's profile at this gateway; nothing in it is secret. */
+export interface KeptPasskey {
+  /** The token's id, as its profile's head has it. */
+  readonly cardId: string;
+  readonly name: string;
+  /** Unix milliseconds. */
+  readonly addedAt: number;
+  /** "passkey1…": the wrapped key, as `token passkey add` takes it. */
+  readonly word: string;
+}
+
+export interface Passkeys {
+  /** In the order in which they were added. */
+  of(cardId: string): KeptPasskey[];
+  all(): KeptPasskey[];
+  /**
+   * Keeps one; those of the card's earlier issues go.
+   * @throws {Error} when the word is none, there are too many, or the disk does not take it.
+   */
+  keep(cardId: string, word: string): KeptPasskey;
+  /** False when there is none. */
+  forget(word: string): boolean;
+}
+
 export interface Store {
   readonly journal: Journal;
   readonly settings: Settings;
   readonly generations: Generations;
+  readonly passkeys: Passkeys;
   close(): void;
 }

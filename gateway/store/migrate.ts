@@ -1,6 +1,7 @@
 /** Brings a database to this program's version, one numbered step after another, each in one transaction. */
 import type { DatabaseSync } from "node:sqlite";
 import { migration as first } from "./migrations/0001_first.ts";
+import { migration as passkeys } from "./migrations/0002_passkeys.ts";
 
 export interface Migration {
   /** 1, 2, 3… without gaps; kept by SQLite as `user_version`. */
@@ -8,7 +9,7 @@ export interface Migration {
   readonly sql: string;
 }
 
-export const MIGRATIONS: readonly Migration[] = [first];
+export const MIGRATIONS: readonly Migration[] = [first, passkeys];
 
 /**
  * @throws {Error} when the database comes from a newer program, or a step fails (and is undone).

@@ -4,6 +4,7 @@ import type { Store } from "./api.ts";
 import { SqliteGenerations } from "./generations.ts";
 import { type JournalOptions, SqliteJournal } from "./journal.ts";
 import { migrate } from "./migrate.ts";
+import { SqlitePasskeys } from "./passkeys.ts";
 import { SqliteSettings } from "./settings.ts";
 
 const FILE = "gateway.db";
@@ -22,6 +23,7 @@ export function openStore(state: string, options: Partial<JournalOptions> = {}):
     journal: new SqliteJournal(db, { now: Date.now, ...options }),
     settings: new SqliteSettings(db),
     generations: new SqliteGenerations(db),
+    passkeys: new SqlitePasskeys(db, options.now ?? Date.now),
     close: () => db.close(),
   };
 }

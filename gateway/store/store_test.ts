@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { migrate, MIGRATIONS, versionOf } from "./migrate.ts";
+import { MOST_PASSKEYS } from "../../token/profile/limits.ts";
+import { formatPasskey } from "../../token/profile/passkeys.ts";
 import { openStore } from "./store.ts";
 
 async function withDir(run: (dir: string) => Promise<void> | void): Promise<void> {
@@ -102,4 +104,36 @@ Deno.test("store: a damaged file is told in one line", () =>
   withDir(async (dir) => {
     await Deno.writeTextFile(`${dir}/gateway.db`, "this is no database".repeat(100));
     assert.throws(() => openStore(dir), /^Error: Cannot open the store .*gateway\.db: [^\n]+$/);
+  }));
+
+Deno.test("store: a token's passkeys are kept across restarts, those of earlier issues go", () =>
+  withDir((dir) => {
+    const word = (name: string, { issue = 1, body = 1 } = {}) =>
+      formatPasskey(
+        { name, body: new Uint8Array(32).fill(body) },
+        new Uint8Array(16).fill(issue),
+      );
+    const first = openStore(dir, { now: () => 7 });
+    assert.deepEqual(first.passkeys.of("a"), []);
+    first.passkeys.keep("a", word("phone"));
+    first.passkeys.keep("a", word("key", { body: 2 }));
+    first.passkeys.keep("b", word("other", { issue: 2 }));
+    assert.throws(() => first.passkeys.keep("a", "passkey1.x"), /it is none/);
+    assert.throws(() => first.passkeys.keep("a", word("phone")), /UNIQUE/);
+    first.close();
+    const store = openStore(dir);
+    assert.deepEqual(store.passkeys.of("a").map(({ name }) => name), ["phone", "key"]);
+    assert.deepEqual(store.passkeys.all()[0], {
+      ...{ cardId: "a", name: "phone", addedAt: 7, word: word("phone") },
+    });
+    assert.ok(store.passkeys.forget(word("phone")));
+    assert.ok(!store.passkeys.forget(word("phone")));
+    store.passkeys.keep("a", word("new", { issue: 3 }));
+    assert.deepEqual(store.passkeys.of("a").map(({ name }) => name), ["new"], "issued anew");
+    assert.equal(store.passkeys.of("b").length, 1);
+    for (let body = 2; body <= MOST_PASSKEYS; body++) {
+      store.passkeys.keep("a", word("more", { issue: 3, body }));
+    }
+    assert.throws(() => store.passkeys.keep("a", word("x", { issue: 3, body: 99 })), /there are 8/);
+    store.close();
   }));

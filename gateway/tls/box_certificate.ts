@@ -27,7 +27,10 @@ const BACKDATE_DAYS = 1;
 const PRIVATE_NETWORKS = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fe80::/10"];
 const PRIVATE_DOMAIN = "internal";
 
-export type CertificateConfig = Pick<GatewayConfig, "name" | "state" | "lan" | "panel">;
+export type CertificateConfig = Pick<
+  GatewayConfig,
+  "name" | "state" | "lan" | "panel" | "passkeys"
+>;
 
 /**
  * Reads or makes what lies in `tls/` of the state folder (0700, keys 0600). The authority stays as long

@@ -18,6 +18,7 @@ import {
   untilPhase,
 } from "../story/visits.ts";
 import type { World } from "../story/world.ts";
+import { passkeyInBrowser } from "./passkey_browser.ts";
 
 /** More exchanges than a look at a card or an unlocking has; a guard, not a measure. */
 const MOST_COMMANDS = 80;
@@ -25,6 +26,7 @@ const MOST_COMMANDS = 80;
 labTest("cards that are pulled, broken or forged", async (t) => {
   await using world = await openWorld({ hub: "stock", identity: "sealed" }, new PlainTeller(), {
     spoilt: true,
+    tables: "[passkeys]\n",
   });
   const { boxes: [box], cards } = world;
   const [terminal] = box.site.terminals;
@@ -35,6 +37,7 @@ labTest("cards that are pulled, broken or forged", async (t) => {
   await t.step("garbage and silence while it is looked at", () => faultDuringLook(at));
   await t.step("garbage and silence while it is unlocked", () => faultDuringUnlock(at));
   await t.step("profiles that must not count, each with its word", () => badProfiles(at));
+  await t.step("a passkey in the PIN's place, in a browser", () => passkeyInBrowser(at));
   await t.step("a card that is blocked", () => blocked(at));
 });
 

@@ -62,6 +62,7 @@ export const PACKAGES: readonly Package[] = [
   { name: "fdisk", has: { program: "sfdisk" }, for: ["tests"] },
   { name: "mtools", has: { program: "mcopy" }, for: ["tests"] },
   { name: "chromium", has: { program: "chromium" }, for: ["tests"] },
+  { name: "libnss3-tools", has: { program: "certutil" }, for: ["tests"] },
   {
     name: "fonts-noto-cjk",
     has: { files: ["/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"] },

@@ -106,6 +106,13 @@ export class Box implements AsyncDisposable {
     }
   }
 
+  /** Asks the program something beside the gateway that runs. */
+  async gateway(...args: string[]): Promise<{ code: number; stdout: string }> {
+    return await this.machine.run([...this.#command(), ...args], {
+      env: { DENO_NO_UPDATE_CHECK: "1" },
+    });
+  }
+
   /** The certificate of the box's own authority, PEM, as its owner would install it on terminals. */
   get authority(): string {
     return Deno.readTextFileSync(`${this.state}/tls/authority.crt`);

@@ -27,20 +27,24 @@ const suite = new CipherSuite(
   AEAD_ChaCha20Poly1305,
 );
 
+/** What crosses. */
+export interface Sealed {
+  readonly enc: Uint8Array;
+  readonly ciphertext: Uint8Array;
+}
+
 /** The engine's half: the public key goes to pages, `open` answers what they sealed. */
 export interface PinOpener {
   /** 32 bytes, X25519. */
   readonly publicKey: Uint8Array;
   /** The PIN's bytes, to be wiped by the caller; `undefined` when it was not sealed to this key. */
-  open(sealed: Sealed): Promise<Uint8Array | undefined>;
+  open(sealed: Bound): Promise<Uint8Array | undefined>;
   /** The same where a user id was sealed with the PIN. */
-  openWithId(sealed: Sealed): Promise<IdAndPin | undefined>;
+  openWithId(sealed: Bound): Promise<IdAndPin | undefined>;
 }
 
-interface Sealed {
-  readonly enc: Uint8Array;
-  readonly ciphertext: Uint8Array;
-}
+/** `bound`: what it was sealed together with. */
+type Bound = Sealed & { readonly bound?: string };
 
 /** Both to be wiped by the caller. */
 export interface IdAndPin {
@@ -51,7 +55,8 @@ export interface IdAndPin {
 
 /**
  * Seals a PIN to one engine.
- * @param to The engine's public key (32 bytes) and name; the name is bound as associated data.
+ * @param to The engine's public key (32 bytes) and name; the name is bound as associated data, and
+ *   `bound` behind it: what goes with the PIN, and can't be changed under way.
  * @throws {RangeError} when the PIN is empty or longer than {@link MAX_PIN_BYTES}.
  */
 export async function sealPin(
@@ -61,8 +66,9 @@ export async function sealPin(
     engine: string;
     /** Goes along where the engine asks for it. */
     userId?: string | undefined;
+    bound?: string;
   },
-): Promise<{ enc: Uint8Array; ciphertext: Uint8Array }> {
+): Promise<Sealed> {
   if (pin.length === 0 || pin.length > MAX_PIN_BYTES) {
     throw new RangeError(`Cannot seal a PIN of ${pin.length} bytes`);
   }
@@ -73,7 +79,7 @@ export async function sealPin(
   plaintext.set(pin, id.length);
   const { encapsulatedSecret, ciphertext } = await suite.Seal(key, plaintext, {
     info: to.userId === undefined ? INFO : INFO_WITH_ID,
-    aad: new TextEncoder().encode(to.engine),
+    aad: associated(to.engine, to.bound),
   });
   plaintext.fill(0);
   return { enc: encapsulatedSecret, ciphertext };
@@ -83,10 +89,11 @@ export async function sealPin(
 export async function makePinOpener(engine: string): Promise<PinOpener> {
   const pair: { publicKey: Key; privateKey: Key } = await suite.GenerateKeyPair();
   const publicKey = await suite.SerializePublicKey(pair.publicKey);
-  const aad = new TextEncoder().encode(engine);
-  const open = async ({ enc, ciphertext }: Sealed, info: Uint8Array, longest: number) => {
+  const open = async (sealed: Bound, info: Uint8Array, longest: number) => {
+    const { enc, ciphertext, bound } = sealed;
     if (enc.length !== 32 || ciphertext.length > longest + 16) return undefined;
     try {
+      const aad = associated(engine, bound);
       return await suite.Open(pair.privateKey, enc, ciphertext, { info, aad });
     } catch {
       return undefined; // whatever was wrong with it, it was not sealed to this engine
@@ -104,4 +111,8 @@ export async function makePinOpener(engine: string): Promise<PinOpener> {
       };
     },
   };
+}
+
+function associated(engine: string, bound: string | undefined): Uint8Array {
+  return new TextEncoder().encode(bound === undefined ? engine : `${engine} ${bound}`);
 }

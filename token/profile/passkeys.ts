@@ -12,6 +12,7 @@ import { concat } from "../apdu/tlv.ts";
 import { readHeader, writeHeader } from "./age_header.ts";
 import { isPrfStanza, PRF_BODY_BYTES, prfStanzaOf } from "./fido2prf.ts";
 import { MOST_PASSKEYS } from "./limits.ts";
+import { isPasskeyName } from "./passkey_name.ts";
 import { PRF_NONCE_BYTES } from "./prf_inputs.ts";
 import type { Stanza } from "./types.ts";
 
@@ -23,18 +24,8 @@ export interface Passkey {
   readonly body: Uint8Array;
 }
 
-/** Longest name of a passkey, in characters. */
-export const LONGEST_PASSKEY_NAME = 32;
-
 const NAME_LABEL = "sekisho-name";
 const TEXT_START = "passkey1";
-
-/** Whether a passkey can be called that: a line of printable characters, no space around it. */
-export function isPasskeyName(name: string): boolean {
-  const length = [...name].length;
-  return length >= 1 && length <= LONGEST_PASSKEY_NAME && name.trim() === name &&
-    !/[\p{C}\p{Zl}\p{Zp}]/u.test(name);
-}
 
 /**
  * What passkeys are asked for, so that they open this profile and no other issue of it: known before
@@ -85,17 +76,30 @@ export function formatPasskey({ name, body }: Passkey, nonce: Uint8Array): strin
   return [TEXT_START, base64url(concat(nonce, body)), nameText(name)].join(".");
 }
 
+/** What such a word says without a profile: its name, and of which issue it is. */
+export function readPasskeyWord(
+  text: string,
+): { readonly name: string; readonly nonce: Uint8Array; readonly body: Uint8Array } | undefined {
+  const match = /^passkey1\.([A-Za-z0-9_-]{64})\.([A-Za-z0-9_-]{2,172})$/.exec(text);
+  const bytes = unbase64url(match?.[1] ?? "");
+  const name = nameFrom(match?.[2] ?? "");
+  if (bytes?.length !== PRF_NONCE_BYTES + PRF_BODY_BYTES || name === undefined) return undefined;
+  return {
+    name,
+    nonce: bytes.subarray(0, PRF_NONCE_BYTES),
+    body: bytes.subarray(PRF_NONCE_BYTES),
+  };
+}
+
 /** "another-profile": it is a passkey, but of another issue. `undefined`: it is none. */
 export function parsePasskey(
   text: string,
   nonce: Uint8Array,
 ): Passkey | "another-profile" | undefined {
-  const match = /^passkey1\.([A-Za-z0-9_-]{64})\.([A-Za-z0-9_-]{2,172})$/.exec(text);
-  const bytes = unbase64url(match?.[1] ?? "");
-  const name = nameFrom(match?.[2] ?? "");
-  if (bytes?.length !== PRF_NONCE_BYTES + PRF_BODY_BYTES || name === undefined) return undefined;
-  if (nonce.some((byte, at) => byte !== bytes[at])) return "another-profile";
-  return { name, body: bytes.subarray(PRF_NONCE_BYTES) };
+  const word = readPasskeyWord(text);
+  if (word === undefined) return undefined;
+  if (nonce.some((byte, at) => byte !== word.nonce[at])) return "another-profile";
+  return { name: word.name, body: word.body };
 }
 
 function nameOf(body: Uint8Array, stanzas: readonly Stanza[]): string | undefined {

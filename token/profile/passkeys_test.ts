@@ -21,7 +21,6 @@ import { LONGEST_HEADER, MOST_PASSKEYS } from "./limits.ts";
 import { openProfile } from "./open.ts";
 import {
   formatPasskey,
-  isPasskeyName,
   parsePasskey,
   type Passkey,
   passkeyNonce,
@@ -29,6 +28,7 @@ import {
   withPasskeys,
 } from "./passkeys.ts";
 import { pivIdentity } from "./piv_p256.ts";
+import { isPasskeyName, unusedName } from "./passkey_name.ts";
 import { prfInputs } from "./prf_inputs.ts";
 import { sealProfile } from "./seal.ts";
 
@@ -238,6 +238,15 @@ Deno.test("a passkey as a word: back it comes, and for one profile only", () => 
     assert.ok(!isPasskeyName(bad), bad);
     assert.equal(parsePasskey(named(bad), new Uint8Array(16)), undefined, JSON.stringify(bad));
   }
+});
+
+Deno.test("a second passkey of one name gets a number", () => {
+  const there = ["phone", "phone 2", "x".repeat(32)];
+  assert.equal(unusedName("key", there), "key");
+  assert.equal(unusedName("phone", there), "phone 3");
+  const long = unusedName("x".repeat(32), there);
+  assert.equal(long, `${"x".repeat(29)} 2`);
+  assert.ok(isPasskeyName(long));
 });
 
 /** The stock library's own way in. */

@@ -70,6 +70,26 @@ export interface PortalMessages {
     readonly unreachable: string;
     readonly tooLong: string;
   };
+  /** Passkeys in the place of a PIN or password. */
+  readonly passkey: {
+    readonly use: string;
+    /** They work at the gateway's name only. */
+    readonly elsewhere: (name: string) => string;
+    readonly add: string;
+    readonly addText: string;
+    readonly name: string;
+    /** What a new one is called where its holder says nothing. */
+    readonly usualName: string;
+    readonly addSubmit: string;
+    readonly asking: string;
+    readonly added: string;
+    readonly notAdded: string;
+    readonly wrong: (left: number) => string;
+    /** Why there was no answer; the browser's own words may be among it. */
+    readonly none: Readonly<
+      Record<"cancelled" | "no-prf" | "refused", (detail: string) => string>
+    >;
+  };
   /** The shared card: who has it, and who waits. */
   readonly share: {
     readonly busy: (holder: string, since: string) => string;
@@ -91,5 +111,5 @@ export interface PortalMessages {
 export type StickMessages = Pick<
   PortalMessages,
   | ("noCard" | "reading" | "expired" | "pinAsked" | "withId" | "unlocking" | "blocked")
-  | ("refused" | "up" | "failed" | "form" | "outcome")
+  | ("refused" | "up" | "failed" | "form" | "outcome" | "passkey")
 >;

@@ -8,7 +8,7 @@ import { jsonBody } from "../shared/json_body.ts";
 import { chooseLanguage } from "../shared/language.ts";
 import { Mark } from "../shared/mark.tsx";
 import { LanguageSwitch, Page } from "../shared/page.tsx";
-import { hostName, ownOrigin } from "../shared/own_origin.ts";
+import { hostName, hostOf, ownOrigin } from "../shared/own_origin.ts";
 import { peerAddress, type PeerEnv } from "../shared/peer.ts";
 import { securityHeaders } from "../shared/security_headers.ts";
 import { eventStream, type ListenerBudget } from "../shared/sse.ts";
@@ -18,7 +18,7 @@ import { leaseSocket } from "../card/socket.ts";
 import { captiveState } from "./captive.ts";
 import { CALM, PortalCard } from "./card.tsx";
 import { MAX_SEALED_PIN_BODY, sealedPinSchema } from "./sealed_pin.ts";
-import { type PortalState, portalState } from "./state.ts";
+import { type PasskeySite, type PortalState, portalState } from "./state.ts";
 
 export interface PortalOptions {
   readonly assets: Assets;
@@ -26,6 +26,8 @@ export interface PortalOptions {
   readonly portalUrl: string;
   /** Other names that mean this box. */
   readonly names?: readonly string[];
+  /** Where passkeys work; left out: nowhere. */
+  readonly passkeys?: PasskeySite | undefined;
   readonly budget: ListenerBudget;
   readonly hsts?: boolean;
   readonly signal?: AbortSignal;
@@ -44,7 +46,10 @@ export function portalApp(view: GatewayView, options: PortalOptions): Hono<PeerE
   ): Promise<(session?: SessionPhase) => PortalState> => {
     const terminal = await terminalOf(c);
     const address = peerAddress(c);
-    return (session = view.session()) => portalState(view, { session, gateway, terminal, address });
+    const here = hostName(hostOf(c)) === options.passkeys?.name;
+    const site = options.passkeys && { ...options.passkeys, here };
+    return (session = view.session()) =>
+      portalState(view, { session, gateway, terminal, address, site });
   };
   /** The terminal that asks, where the card is shared. */
   const terminalOf = async (c: Context<PeerEnv>): Promise<string | undefined> =>

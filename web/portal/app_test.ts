@@ -13,13 +13,15 @@ const ORIGIN = "https://192.0.2.1";
 const PEER = { remoteAddr: { transport: "tcp", hostname: "192.0.2.77", port: 40_000 } } as const;
 const EXPIRES = Date.UTC(2031, 4, 17, 12);
 
-async function open(limits = { total: 8, perAddress: 4 }) {
+async function open({ total = 8, perAddress = 4, passkeys = false } = {}) {
   const view = await FakeGateway.open();
+  const limits = { total, perAddress };
   const budget = new ListenerBudget(limits);
   const app = portalApp(view, {
     assets: await testAssets(),
     portalUrl: `${ORIGIN}/`,
-    names: ["sekisho.internal"],
+    names: ["sekisho.internal", "home.internal"],
+    ...(passkeys ? { passkeys: { name: "home.internal", url: "https://home.internal/" } } : {}),
     budget,
   });
   const ask = (path: string, init: RequestInit = {}) => app.request(ORIGIN + path, init, PEER);
@@ -428,4 +430,57 @@ Deno.test("other paths lead to the portal, other API paths to 404", async () => 
   assert.equal((await ask("/api/whatever")).status, 404);
   assert.equal((await ask("/assets/../app.tsx")).status, 302);
   assert.equal((await ask("/assets/app.tsx")).status, 404);
+});
+
+Deno.test("passkeys are offered at their name, elsewhere the way there, and to nobody unasked", async () => {
+  const { view, ask } = await open({ passkeys: true });
+  const { view: without, ask: askWithout } = await open();
+  view.passkey = without.passkey = { nonce: "AAAAAAAAAAAAAAAAAAAAAA", opens: true, mayAdd: true };
+  view.askPin();
+  without.askPin();
+  const passkeyOf = async (answer: Promise<Response> | Response) =>
+    (await (await answer).json() as PortalState).target?.passkey;
+  assert.equal(await passkeyOf(askWithout("/api/portal")), undefined);
+  const site = { name: "home.internal", url: "https://home.internal/" };
+  assert.deepEqual(await passkeyOf(ask("/api/portal")), { ...view.passkey, ...site, here: false });
+  const there = await passkeyOf(ask("/api/portal", { headers: { Host: "home.internal" } }));
+  assert.equal(there?.here, true);
+  const page = await (await ask("/")).text();
+  assert.ok(page.includes('href="https://home.internal/"'), page);
+  view.passkey = undefined;
+  assert.equal(await passkeyOf(ask("/api/portal")), undefined);
+});
+
+Deno.test("a passkey's answer and an addition arrive as they were sent; odd ones don't", async () => {
+  const { view, post } = await open();
+  view.askPin();
+  const seen: unknown[] = [];
+  view.submitPin = (sealed) => {
+    seen.push(sealed);
+    return Promise.resolve({ outcome: "wrong-passkey", triesLeft: 4 });
+  };
+  const [enc, ciphertext] = [new Uint8Array(32), new Uint8Array(80)];
+  const texts = { enc: toBase64url(enc), ciphertext: toBase64url(ciphertext) };
+  const answer = { engine: "e", ...texts, way: "passkey" };
+  const adds = { ...texts, name: "指紋キー" };
+  assert.equal((await post(JSON.stringify(answer))).status, 200);
+  assert.equal((await post(JSON.stringify({ engine: "e", ...texts, adds }))).status, 200);
+  assert.deepEqual(seen, [
+    { engine: "e", enc, ciphertext, way: "passkey" },
+    { engine: "e", enc, ciphertext, adds: { enc, ciphertext, name: "指紋キー" } },
+  ]);
+  const odd = [
+    { ...answer, way: "pin" },
+    { ...answer, adds: { ...adds, name: "" } },
+    { ...answer, adds: { ...adds, name: "x".repeat(33) } },
+    { ...answer, adds: { ...adds, name: "two\nlines" } },
+    { ...answer, adds: { ...adds, ciphertext: toBase64url(ciphertext.subarray(1)) } },
+    { ...answer, adds: { ...adds, more: 1 } },
+  ];
+  for (const body of odd) {
+    assert.equal((await post(JSON.stringify(body))).status, 400, JSON.stringify(body));
+  }
+  const large = { ...answer, adds: { ...adds, name: "x".repeat(1200) } };
+  assert.equal((await post(JSON.stringify(large))).status, 413);
+  assert.equal(seen.length, 2);
 });

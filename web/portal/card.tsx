@@ -2,6 +2,7 @@ import { LONGEST_USER_ID } from "../../token/pin/user_id.ts";
 import { type Language, portalMessages } from "../i18n/messages.ts";
 import { type PhaseNotice, phaseNotice, shareNotice } from "./notice.ts";
 import { PhaseIcon } from "./phase_icon.tsx";
+import { PasskeyPart } from "./passkey_part.tsx";
 import type { PortalShare, PortalState } from "./state.ts";
 
 /** What the page knows beside the gateway's state; the server always renders the calm one. */
@@ -10,10 +11,20 @@ export interface LocalState {
   readonly sending: boolean;
   /** What came of the last PIN, where the phase doesn't say it. */
   readonly outcome: string | undefined;
+  /** It is no bad news. */
+  readonly isGood: boolean;
   readonly offline: boolean;
+  /** The browser knows passkeys. */
+  readonly knowsPasskeys: boolean;
 }
 
-export const CALM: LocalState = { sending: false, outcome: undefined, offline: false };
+export const CALM: LocalState = {
+  sending: false,
+  outcome: undefined,
+  isGood: false,
+  offline: false,
+  knowsPasskeys: false,
+};
 
 /** The one card that a terminal sees; rendered by the server first and by the page from then on. */
 export function PortalCard(
@@ -33,9 +44,9 @@ export function PortalCard(
       {notice.asksPin
         ? (
           <PinForm
+            state={state}
             local={local}
             language={language}
-            token={state.token}
             asksUserId={notice.asksUserId ?? false}
           />
         )
@@ -56,7 +67,10 @@ function Alert(props: { notice: PhaseNotice; local: LocalState; offlineText: str
   const text = props.local.offline
     ? props.offlineText
     : props.local.outcome ?? props.notice.alert ?? "";
-  return <p class={text === "" ? "alert empty" : "alert"} id="alert">{text}</p>;
+  const isGood = props.local.isGood && text === props.local.outcome;
+  return (
+    <p class={text === "" ? "alert empty" : isGood ? "alert good" : "alert"} id="alert">{text}</p>
+  );
 }
 
 /** Who has the shared card, where this terminal stands, and the way out of the queue. */
@@ -73,14 +87,10 @@ function ShareNote(props: { share: PortalShare; language: Language }) {
 }
 
 function PinForm(
-  props: {
-    local: LocalState;
-    language: Language;
-    token: PortalState["token"];
-    asksUserId: boolean;
-  },
+  props: { state: PortalState; local: LocalState; language: Language; asksUserId: boolean },
 ) {
-  const { form: m, withId } = portalMessages(props.language, props.token);
+  const { token } = props.state;
+  const { form: m, withId } = portalMessages(props.language, token);
   return (
     <form id="pin-form" novalidate>
       {props.asksUserId
@@ -91,7 +101,7 @@ function PinForm(
         <input
           id="pin"
           type="password"
-          inputmode={props.token === "stick" ? "text" : "numeric"}
+          inputmode={token === "stick" ? "text" : "numeric"}
           autocomplete="off"
           autocapitalize="off"
           spellcheck={false}
@@ -105,6 +115,7 @@ function PinForm(
         </button>
       </div>
       <p class="privacy" id="privacy">{m.privacy}</p>
+      <PasskeyPart {...props} />
     </form>
   );
 }

@@ -1,10 +1,12 @@
 /** What the portal page runs: follows the session and sends PINs, sealed here. */
+import type { PinOutcome } from "../../gateway/view.ts";
 import { portalMessages } from "../i18n/messages.ts";
 import { byId, embeddedState, pageLanguage } from "../shared/embedded_state.ts";
 import { mount } from "../shared/mount.tsx";
 import { CALM, type LocalState, PortalCard } from "./card.tsx";
-import { enterPin, PinTooLong } from "./enter_pin.ts";
+import { enterPasskey, enterPin, PinTooLong } from "./enter_pin.ts";
 import { phaseNotice, shareNotice } from "./notice.ts";
+import { askPasskey, knowsPasskeys, makePasskey, NoPasskey } from "./passkey.ts";
 import { Speaker } from "./speaker.ts";
 import type { PortalState } from "./state.ts";
 
@@ -13,7 +15,10 @@ const messages = portalMessages(language);
 const speaker = new Speaker(language);
 
 let state = embeddedState<PortalState>();
-let local: LocalState = CALM;
+let local: LocalState = { ...CALM, knowsPasskeys: knowsPasskeys() };
+/** Ends the question that a passkey is asked, when it is of no use any more. */
+let asking: AbortController | undefined;
+const CALM_WORDS = { isGood: false };
 
 const root = byId("root");
 const show = mount(
@@ -28,8 +33,13 @@ focusPin();
 function update(next: { state?: PortalState; local?: Partial<LocalState> }): void {
   const before = state;
   state = next.state ?? state;
-  local = { ...local, ...next.local };
+  local = {
+    ...local,
+    ...(next.local !== undefined && "outcome" in next.local && CALM_WORDS),
+    ...next.local,
+  };
   show({ state, local });
+  if (state.target?.engine !== before.target?.engine) asking?.abort();
   if (state.phase !== before.phase) setTimeout(focusPin);
   if (JSON.stringify(state) !== JSON.stringify(before) || next.local?.outcome) speak();
 }
@@ -57,12 +67,14 @@ function focusPin(): void {
 
 root.addEventListener("submit", (event) => {
   event.preventDefault();
-  void submit();
+  const { submitter } = event as SubmitEvent;
+  void submit(submitter instanceof HTMLButtonElement && submitter.value === "add");
 });
 
 root.addEventListener("click", (event) => {
   const button = event.target instanceof Element && event.target.closest("[data-action]");
   if (!(button instanceof HTMLButtonElement)) return;
+  if (button.dataset["action"] === "passkey") return void usePasskey();
   const way = WAYS_OUT[button.dataset["action"] ?? ""];
   if (way === undefined) return;
   button.disabled = true;
@@ -76,27 +88,72 @@ const WAYS_OUT: Readonly<Record<string, string>> = {
   "give-up-pin": "/api/pin/give-up",
 };
 
-async function submit(): Promise<void> {
+async function submit(adds: boolean): Promise<void> {
   const field = pinField();
   const userId = userIdField()?.value;
   if (field === null || local.sending) return;
   if (field.value === "" || userId?.trim() === "") return focusPin();
+  const name = root.querySelector<HTMLInputElement>("#passkey-name")?.value.trim() ?? "";
   const pin = new TextEncoder().encode(field.value);
   field.value = "";
+  await sending(async (target) => {
+    try {
+      if (!adds) return await enterPin(pin, { target, userId });
+      const prf = await question((signal) =>
+        makePasskey(target, { signal, gateway: state.gateway, holder: holder(), called: name })
+      );
+      return await enterPin(pin, { target, userId, adds: { prf, name } }).finally(() =>
+        prf.fill(0)
+      );
+    } finally {
+      pin.fill(0);
+    }
+  });
+}
+
+async function usePasskey(): Promise<void> {
+  if (local.sending) return;
+  await sending(async (target) => {
+    const prf = await question((signal) => askPasskey(target, { signal }));
+    return await enterPasskey(prf, target).finally(() => prf.fill(0));
+  });
+}
+
+/** Shows that the person is to answer their device, until they did or the card went. */
+async function question(ask: (signal: AbortSignal) => Promise<Uint8Array>): Promise<Uint8Array> {
+  asking = new AbortController();
+  const outcome = portalMessages(language, state.token).passkey.asking;
+  update({ local: { outcome, isGood: true } });
+  try {
+    return await ask(asking.signal);
+  } finally {
+    asking = undefined;
+    update({ local: { outcome: undefined } });
+  }
+}
+
+function holder(): string {
+  return (state.phase === "pin-asked" ? state.holder : undefined) ?? state.gateway;
+}
+
+async function sending(
+  work: (target: NonNullable<PortalState["target"]>) => Promise<PinOutcome>,
+): Promise<void> {
+  const { target } = state;
   update({ local: { sending: true, outcome: undefined } });
-  const outcome = await said(pin, { target: state.target, userId });
-  update({ local: { sending: false, outcome } });
+  const answer = () =>
+    target === undefined ? Promise.resolve({ outcome: "stale" } as const) : work(target);
+  const outcome = await said(answer);
+  const isGood = outcome === portalMessages(language, state.token).passkey.added;
+  update({ local: { sending: false, outcome, isGood } });
   setTimeout(focusPin);
 }
 
-/** Sends the PIN; returns what to say where the session's phase won't. */
-async function said(
-  pin: Uint8Array,
-  to: { target: PortalState["target"]; userId: string | undefined },
-): Promise<string | undefined> {
-  const m = portalMessages(language, state.token).outcome;
+/** Sends what proves the holder; returns what to say where the session's phase won't. */
+async function said(work: () => Promise<PinOutcome>): Promise<string | undefined> {
+  const { outcome: m, passkey } = portalMessages(language, state.token);
   try {
-    const answer = await enterPin(pin, to);
+    const answer = await work();
     switch (answer.outcome) {
       case "busy":
         return m.busy;
@@ -115,6 +172,12 @@ async function said(
       case "card-gone":
         return m.cardGone;
       case "up":
+        if (answer.passkey === undefined) return undefined;
+        update({ state: await present() });
+        return answer.passkey === "added" ? passkey.added : passkey.notAdded;
+      case "wrong-passkey":
+        update({ state: await present() });
+        return passkey.wrong(answer.triesLeft);
       case "wrong-pin":
       case "wrong-id-or-pin":
       case "blocked":
@@ -125,9 +188,8 @@ async function said(
         return answer satisfies never;
     }
   } catch (error) {
+    if (error instanceof NoPasskey) return passkey.none[error.why](error.message);
     return error instanceof PinTooLong ? m.tooLong : m.unreachable;
-  } finally {
-    pin.fill(0);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { GatewayView, SessionPhase, ShareView } from "../../gateway/view.ts";
+import type { GatewayView, PasskeyOffer, SessionPhase, ShareView } from "../../gateway/view.ts";
 import { toBase64url } from "../shared/base64url.ts";
 
 /** What `/api/portal` and each `session` event of `/api/events` say: the phase, and whom to seal to. */
@@ -10,10 +10,23 @@ export type PortalState = Told<SessionPhase> & {
     readonly engine: string;
     /** 32 bytes (X25519), base64url. */
     readonly publicKey: string;
+    /** There where a passkey may do instead. */
+    readonly passkey?: PasskeyOffer & PasskeySite & {
+      /** Whether this page was reached at that site. */
+      readonly here: boolean;
+    };
   };
   /** There while somebody uses the shared card or waits for it. */
   readonly share?: PortalShare;
 };
+
+/** Where passkeys work: they are bound to a name. */
+export interface PasskeySite {
+  /** The portal's name, "home.internal". */
+  readonly name: string;
+  /** The portal there. */
+  readonly url: string;
+}
 
 /**
  * Whose PIN waits is told to that terminal only. Where the user id is asked for, no terminal is told
@@ -46,14 +59,16 @@ export interface PortalShare {
  * @param gateway The gateway's name.
  * @param terminal The asking terminal, as the shared card's queue names it.
  * @param address The same, as a PIN's sender is named.
+ * @param site Where passkeys work; left out: nowhere. `here`: this page is there.
  */
 export function portalState(
   view: GatewayView,
-  { session, gateway, terminal, address }: {
+  { session, gateway, terminal, address, site }: {
     session: SessionPhase;
     gateway: string;
     terminal?: string | undefined;
     address: string;
+    site?: PasskeySite & { readonly here: boolean } | undefined;
   },
 ): PortalState {
   const share = portalShare(view.share(), terminal);
@@ -62,7 +77,11 @@ export function portalState(
     ...told(session, address),
     gateway,
     ...(target && {
-      target: { engine: target.engine, publicKey: toBase64url(target.publicKey) },
+      target: {
+        engine: target.engine,
+        publicKey: toBase64url(target.publicKey),
+        ...(target.passkey && site && { passkey: { ...target.passkey, ...site } }),
+      },
     }),
     ...(share && { share }),
   };

@@ -15,7 +15,7 @@ export function ownOrigin(
   options: { scheme: "https" | "http"; hosts?: readonly string[] },
 ): MiddlewareHandler {
   return async (c, next) => {
-    const host = c.req.header("Host") ?? new URL(c.req.url).host;
+    const host = hostOf(c);
     if (options.hosts !== undefined && !isKnownHost(host, options.hosts)) {
       return refuse(c, "Cannot answer for this host name: use the address of this gateway");
     }
@@ -35,6 +35,11 @@ function isKnownHost(host: string, names: readonly string[]): boolean {
   const name = hostName(host);
   return name === "localhost" || /^[0-9.]+$/.test(name) || name.startsWith("[") ||
     names.includes(name);
+}
+
+/** What the client calls this server; HTTP/2 has no `Host`. */
+export function hostOf(c: Context): string {
+  return c.req.header("Host") ?? new URL(c.req.url).host;
 }
 
 /** The host without its port, in lower case; IPv6 keeps its brackets. */

@@ -5,6 +5,7 @@ import type {
   JournalEntry,
   JournalLevel,
   LeaseDesk,
+  PasskeyOffer,
   PinOutcome,
   PinTarget,
   SealedPin,
@@ -34,6 +35,8 @@ export class FakeGateway implements GatewayView {
   userId: string | undefined;
   triesLeft = 3;
   holder = "Hanako Sato";
+  /** What passkeys are good for; undefined: nothing. */
+  passkey: PasskeyOffer | undefined;
   /** Who has the shared card: a PIN waits, until `giveBack` or until it is given up. */
   busy: string | undefined;
   #wait: ((outcome: "free" | "given-up") => void) | undefined;
@@ -95,7 +98,12 @@ export class FakeGateway implements GatewayView {
 
   pinTarget(): PinTarget | undefined {
     if (this.#session.phase !== "pin-asked") return undefined;
-    return { engine: ENGINE, publicKey: this.#opener.publicKey };
+    const { passkey } = this;
+    return {
+      engine: ENGINE,
+      publicKey: this.#opener.publicKey,
+      ...(passkey === undefined ? {} : { passkey }),
+    };
   }
 
   async submitPin(sealed: SealedPin, from: string): Promise<PinOutcome> {

@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { makeSample } from "../../tests/token/sample.ts";
+import { sealPasskey } from "../../token/pin/passkey.ts";
+import { makePinOpener } from "../../token/pin/seal.ts";
+import { prfStanza } from "../../token/profile/fido2prf.ts";
+import { checkHead } from "../../token/profile/head.ts";
+import { MOST_PASSKEYS } from "../../token/profile/limits.ts";
+import { formatPasskey, passkeyNonce, withPasskeys } from "../../token/profile/passkeys.ts";
+import { sealProfile } from "../../token/profile/seal.ts";
+import type { ReadyCard } from "./card.ts";
+import { Passkeys } from "./passkeys.ts";
+import { EngineSecrets } from "./secrets.ts";
+import type { Unlocked } from "./unlock.ts";
+
+const ENGINE = "engine";
+const phone = new Uint8Array(64).fill(1);
+const key = new Uint8Array(64).fill(2);
+
+Deno.test("a passkey is added by whoever has the PIN, kept as a word, and opens from then on", async () => {
+  const { issuerKeys, token, fileKey, nonce } = await profile();
+  const { passkeys, secrets, send, opener } = await engine(issuerKeys);
+  const offer = passkeys.offer(token, { kept: [], add: true });
+  const text = nonce.toBase64({ alphabet: "base64url", omitPadding: true });
+  assert.deepEqual(offer, { nonce: text, opens: false, mayAdd: true });
+  assert.equal(passkeys.offer(token, { kept: [], add: false }), undefined, "nothing to offer");
+  assert.ok(!await passkeys.hold({ ...await send(phone), name: "phone" }, opener), "not allowed");
+
+  passkeys.offer(token, { kept: [], add: true });
+  const adds = { ...await send(phone), name: "phone" };
+  assert.ok(await passkeys.hold(adds, opener));
+  assert.deepEqual(secrets.prf, phone);
+  passkeys.drop();
+  assert.equal(passkeys.added(sealedIdentity), undefined, "the PIN was wrong: nothing is added");
+  assert.ok(!await passkeys.hold(adds, opener), "the same answer again");
+  assert.ok(await passkeys.hold({ ...await send(phone), name: "phone" }, opener));
+  secrets.keepFileKey(fileKey);
+  const added = passkeys.added(sealedIdentity);
+  assert.ok(added);
+  assert.equal(added.cardId, token.head.cardId);
+  assert.deepEqual(secrets.prf, new Uint8Array(64), "wiped");
+
+  // The next engine: with the word that was kept, and without any PIN.
+  const next = await engine(issuerKeys);
+  const kept = [
+    added.passkey,
+    formatPasskey({ name: "old", body: new Uint8Array(32) }, key.slice(16, 32)),
+  ];
+  assert.equal(next.passkeys.offer(token, { kept, add: true })?.opens, true);
+  const opened = await next.passkeys.unlock(token, {
+    sealed: await next.send(phone),
+    opener: next.opener,
+  });
+  assert.equal(opened?.result, "ok");
+  assert.deepEqual(next.secrets.fileKey, fileKey);
+  assert.deepEqual(next.secrets.prf, new Uint8Array(64), "wiped");
+  const stale = await next.passkeys.unlock(token, {
+    sealed: await send(phone),
+    opener: next.opener,
+  });
+  assert.equal(stale, undefined, "an answer to the engine before");
+});
+
+Deno.test("passkeys of other profiles are counted, and an answer is taken once", async () => {
+  const { issuerKeys, token, fileKey, nonce } = await profile();
+  const body = prfStanza(fileKey, { nonce, prf: phone }).body;
+  const sealed = withPasskeys(token.sealed, {
+    passkeys: [{ name: "phone", body }],
+    nonce,
+    fileKey,
+  });
+  const inside = { ...token, sealed };
+  const { passkeys, send, opener, secrets } = await engine(issuerKeys);
+  assert.equal(passkeys.offer(inside, { kept: [], add: false })?.opens, true);
+  const wrong = await send(key);
+  const unlock = (sealed: typeof wrong) => passkeys.unlock(inside, { sealed, opener });
+  const first = await unlock(wrong);
+  assert.deepEqual(first, {
+    result: "failed",
+    why: { failure: "wrong-passkey", triesLeft: 4 },
+  });
+  assert.equal(await unlock(wrong), undefined, "replayed");
+  for (const triesLeft of [3, 2, 1]) {
+    const again = await unlock(await send(key));
+    assert.deepEqual(again, { result: "failed", why: { failure: "wrong-passkey", triesLeft } });
+  }
+  const last = await unlock(await send(key));
+  assert.ok(last?.result === "failed" && last.why.failure === "failed");
+  assert.match(last.why.reason, /^5 passkeys that don't open this profile; wait/);
+  assert.deepEqual(secrets.prf, new Uint8Array(64), "wiped");
+});
+
+Deno.test("more passkeys than anybody has, and a profile in two halves", async () => {
+  const { issuerKeys, token, nonce } = await profile();
+  const { passkeys } = await engine(issuerKeys);
+  const kept = Array.from(
+    { length: 64 },
+    (_, index) => formatPasskey({ name: `${index}`, body: new Uint8Array(32).fill(index) }, nonce),
+  );
+  const full = passkeys.offer(token, { kept: kept.slice(0, MOST_PASSKEYS), add: true });
+  assert.deepEqual([full?.opens, full?.mayAdd], [true, false]);
+  assert.equal(passkeys.offer(token, { kept: [...kept, "garbage"], add: true })?.mayAdd, false);
+  const split = { id: nonce, hub: "hub:1", hubKey: new Uint8Array(32), proofSlot: 0x9a };
+  const half = { ...token, head: { ...token.head, split } };
+  assert.equal(passkeys.offer(half, { kept, add: true }), undefined);
+});
+
+/** What `added` looks at. */
+const sealedIdentity = { profile: { identity: { kind: "sealed" } } } as Unlocked;
+
+async function profile() {
+  const { profile, privateKey, presharedKey, issuer, cardId } = await makeSample();
+  let fileKey = new Uint8Array(0);
+  const { head: bytes, sealed } = await sealProfile({ profile, privateKey, presharedKey }, {
+    issuer,
+    recovery: [{
+      wrapFileKey(key) {
+        fileKey = Uint8Array.from(key);
+        return [prfStanza(key, { nonce: new Uint8Array(16), prf: key64(key) })];
+      },
+    }],
+  });
+  const issuerKeys = [issuer.publicKey];
+  const checked = await checkHead(bytes, { issuerKeys, cardId, now: 0, highestGeneration: 0 });
+  assert.ok(checked.result === "ok");
+  const token: Pick<ReadyCard, "head" | "sealed"> = { head: checked.head, sealed };
+  return {
+    issuerKeys,
+    token: token as ReadyCard,
+    fileKey,
+    nonce: passkeyNonce(checked.head.inner),
+  };
+}
+
+function key64(key: Uint8Array): Uint8Array {
+  const out = new Uint8Array(64);
+  out.set(key);
+  return out;
+}
+
+async function engine(issuerKeys: ConstructorParameters<typeof Passkeys>[1]) {
+  const secrets = new EngineSecrets();
+  const opener = await makePinOpener(ENGINE);
+  const passkeys = new Passkeys(secrets, issuerKeys);
+  const to = { publicKey: opener.publicKey, engine: ENGINE };
+  const send = (prf: Uint8Array) => sealPasskey(prf, to);
+  return { secrets, opener, passkeys, send };
+}

@@ -6,13 +6,13 @@
 import { assertNever } from "../../os/assert_never.ts";
 import type { FromEngine, ToEngine } from "../engine/messages.ts";
 import { whyClosed } from "./share_closed.ts";
+import { type Answer, LeaseTickets, type Ticket } from "./lease_tickets.ts";
 import { ShareJournal, type WriteEntry } from "./share_journal.ts";
 import { type ShareTerminal, ShareTerminals, type ShareTerminalsParts } from "./share_terminals.ts";
 import type { ShareNews } from "./shell.ts";
 import type {
   LeaseAnswer,
   LeaseDesk,
-  LeaseEndReason,
   LeaseRefused,
   LeaseView,
   SealedPin,
@@ -36,39 +36,18 @@ export interface ShareDeskParts extends ShareTerminalsParts {
 const SILENT_MS = 30_000;
 /** Leases that have ended are told apart from those that never were for so long. */
 const REMEMBERED_MS = 60_000;
-/** Leases of programs, waiting or not, ended ones included: of all terminals, and of one. */
-const MOST_LEASES = 4_096;
-const LEASES_OF_ONE = 128;
 /** A card that is free is granted in the answer to the request itself. */
 const GRANT_PATIENCE_MS = 300;
 /** How long an exchange may take, the card's own bound and the engine's work included. */
 const EXCHANGE_MS = 20_000;
 
 type ShareState = Extract<FromEngine, { type: "share" }>;
-type Answer = Extract<FromEngine, { type: "lease-response" }>["answer"];
-
-interface Ticket {
-  readonly number: number;
-  /** Unguessable; names the lease to its program. */
-  readonly id: string;
-  readonly terminal: ShareTerminal;
-  state:
-    | { readonly is: "waiting" }
-    | { readonly is: "granted"; readonly until: number; readonly idleMs: number }
-    | { readonly is: "ended"; readonly reason: LeaseEndReason };
-  heardAt: number;
-  readonly exchanges: Map<number, (answer: Answer) => void>;
-  readonly watchers: Set<() => void>;
-}
-
 export class ShareDesk implements LeaseDesk {
   readonly #parts: ShareDeskParts;
   readonly #terminals: ShareTerminals;
   readonly #journal: ShareJournal;
-  readonly #tickets = new Map<string, Ticket>();
-  readonly #byNumber = new Map<number, Ticket>();
+  readonly #tickets = new LeaseTickets();
   readonly #timer: ReturnType<typeof setInterval>;
-  #nextTicket = 1;
   #nextExchange = 1;
   #state: { readonly said: ShareState; readonly at: number } | undefined;
 
@@ -87,7 +66,7 @@ export class ShareDesk implements LeaseDesk {
   /** The card is gone, and with it every lease. */
   engineEnded(): void {
     this.#state = undefined;
-    for (const ticket of this.#tickets.values()) this.#end(ticket, "card-gone");
+    for (const ticket of this.#tickets.all()) this.#tickets.end(ticket, "card-gone");
     if (this.#parts.terminals !== undefined) this.#parts.onChange();
   }
 
@@ -138,19 +117,10 @@ export class ShareDesk implements LeaseDesk {
       return { refused: "not-allowed" };
     }
     if (this.#state?.said.open !== true) return { refused: whyClosed(this.#parts.phase()) };
-    if (!this.#hasRoom(terminal.key)) return { refused: "too-many" };
-    const ticket: Ticket = {
-      ...{ number: this.#nextTicket++, terminal, state: { is: "waiting" }, heardAt: Date.now() },
-      id: crypto.getRandomValues(new Uint8Array(16)).toBase64({
-        alphabet: "base64url",
-        omitPadding: true,
-      }),
-      ...{ exchanges: new Map(), watchers: new Set() },
-    };
-    this.#tickets.set(ticket.id, ticket);
-    this.#byNumber.set(ticket.number, ticket);
+    const ticket = this.#tickets.open(terminal);
+    if (ticket === undefined) return { refused: "too-many" };
     this.#parts.send({ type: "lease-request", ticket: ticket.number, terminal });
-    await this.#changed(ticket, GRANT_PATIENCE_MS);
+    await this.#tickets.changed(ticket, GRANT_PATIENCE_MS);
     return this.#viewOf(ticket);
   }
 
@@ -161,14 +131,14 @@ export class ShareDesk implements LeaseDesk {
   ): Promise<LeaseView | undefined> {
     const ticket = await this.#own(id, address);
     if (ticket === undefined) return undefined;
-    if (waitMs > 0 && ticket.state.is === "waiting") await this.#changed(ticket, waitMs);
+    if (waitMs > 0 && ticket.state.is === "waiting") await this.#tickets.changed(ticket, waitMs);
     ticket.heardAt = Date.now();
     return this.#viewOf(ticket);
   }
 
   /** Tells every change of a lease until `stop` is called. */
   watch(id: string, onChange: (lease: LeaseView) => void): () => void {
-    const ticket = this.#tickets.get(id);
+    const ticket = this.#tickets.named(id);
     if (ticket === undefined) return () => {};
     const tell = () => {
       ticket.heardAt = Date.now();
@@ -216,7 +186,7 @@ export class ShareDesk implements LeaseDesk {
     const ticket = await this.#own(id, address);
     if (ticket === undefined) return false;
     this.#parts.send({ type: "lease-leave", ticket: ticket.number });
-    if (ticket.state.is !== "ended") await this.#changed(ticket, 1_000);
+    if (ticket.state.is !== "ended") await this.#tickets.changed(ticket, 1_000);
     return true;
   }
 
@@ -250,16 +220,16 @@ export class ShareDesk implements LeaseDesk {
         void this.#identify(message);
         return;
       case "lease-refused":
-        return this.#settle(message.ticket, (ticket) => this.#end(ticket, message.why));
+        return this.#settle(message.ticket, (ticket) => this.#tickets.end(ticket, message.why));
       case "lease-granted":
         return this.#settle(message.ticket, (ticket) => {
           const until = Date.now() + message.lastsMs;
           ticket.state = { is: "granted", until, idleMs: message.idleMs };
         });
       case "lease-over":
-        return this.#settle(message.ticket, (ticket) => this.#end(ticket, message.reason));
+        return this.#settle(message.ticket, (ticket) => this.#tickets.end(ticket, message.reason));
       case "lease-response": {
-        const ticket = this.#byNumber.get(message.ticket);
+        const ticket = this.#tickets.numbered(message.ticket);
         ticket?.exchanges.get(message.exchange)?.(message.answer);
         ticket?.exchanges.delete(message.exchange);
         return;
@@ -287,35 +257,11 @@ export class ShareDesk implements LeaseDesk {
     }
   }
 
-  /** One terminal's ended leases make room for its new ones, and never take another's. */
-  #hasRoom(terminal: string): boolean {
-    const own = [...this.#tickets.values()].filter((one) => one.terminal.key === terminal);
-    const ended = own.filter(({ state }) => state.is === "ended");
-    for (const oldest of ended.slice(0, Math.max(0, own.length + 1 - LEASES_OF_ONE))) {
-      this.#forget(oldest);
-    }
-    return own.length - ended.length < LEASES_OF_ONE && this.#tickets.size < MOST_LEASES;
-  }
-
-  #forget(ticket: Ticket): void {
-    this.#tickets.delete(ticket.id);
-    this.#byNumber.delete(ticket.number);
-  }
-
   #settle(number: number, change: (ticket: Ticket) => void): void {
-    const ticket = this.#byNumber.get(number);
+    const ticket = this.#tickets.numbered(number);
     if (ticket === undefined) return;
     change(ticket);
-    for (const watcher of [...ticket.watchers]) watcher();
-  }
-
-  #end(ticket: Ticket, reason: LeaseEndReason): void {
-    if (ticket.state.is === "ended") return;
-    ticket.state = { is: "ended", reason };
-    ticket.heardAt = Date.now();
-    for (const answer of ticket.exchanges.values()) answer({ is: "fault", fault: "no-lease" });
-    ticket.exchanges.clear();
-    for (const watcher of [...ticket.watchers]) watcher();
+    this.#tickets.tell(ticket);
   }
 
   async #ask(ticket: Ticket, message: (exchange: number) => ToEngine): Promise<LeaseAnswer> {
@@ -337,22 +283,9 @@ export class ShareDesk implements LeaseDesk {
     };
   }
 
-  /** Resolves at the next change of the lease, or when the time is over. */
-  #changed(ticket: Ticket, waitMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        ticket.watchers.delete(done);
-        resolve();
-      };
-      const timer = setTimeout(done, waitMs);
-      ticket.watchers.add(done);
-    });
-  }
-
   /** The ticket, to nobody but the terminal that asked for it. */
   async #own(id: string, address: string): Promise<Ticket | undefined> {
-    const ticket = this.#tickets.get(id);
+    const ticket = this.#tickets.named(id);
     if (ticket === undefined) return undefined;
     const terminal = await this.terminalAt(address);
     return terminal?.key === ticket.terminal.key ? ticket : undefined;
@@ -400,12 +333,12 @@ export class ShareDesk implements LeaseDesk {
 
   #sweep(): void {
     const now = Date.now();
-    for (const ticket of this.#tickets.values()) {
+    for (const ticket of this.#tickets.all()) {
       const silent = now - ticket.heardAt;
       if (ticket.state.is === "waiting" && silent > SILENT_MS) {
         this.#parts.send({ type: "lease-leave", ticket: ticket.number });
       }
-      if (ticket.state.is === "ended" && silent > REMEMBERED_MS) this.#forget(ticket);
+      if (ticket.state.is === "ended" && silent > REMEMBERED_MS) this.#tickets.forget(ticket);
     }
   }
 }

@@ -117,6 +117,7 @@ export class Gateway implements GatewayView {
     this.leases = new ShareDesk({
       ...{ terminals: config.share?.terminals, limits: { idleMs, hardMs } },
       phase: () => this.#session.phase,
+      cardId: () => this.#session.cardId,
       send: (message) => this.#session.tellEngine(message),
       known: () => this.#terminals,
       look: () => this.#look(),
@@ -154,6 +155,7 @@ export class Gateway implements GatewayView {
       record: (level, event, detail) => this.record(level, event, detail),
       onPhase: (session) => {
         const { phase } = session;
+        this.leases.sessionMoved(session);
         this.#network.suspend(phase === "suspended" || phase === "unlocking");
         this.#tell({ type: "session", session });
       },

@@ -228,13 +228,13 @@ export class Lending {
   }
 
   async #restore(wrongPins: number): Promise<void> {
-    const { ready: { card: { client } }, secrets, notice, say, share } = this.#parts;
+    const { ready: { card: { client } }, secrets, notice, share } = this.#parts;
     await client.select();
     if (!this.#isUnlocked) return await this.#tellTries();
     if (!this.#needsCard && wrongPins === 0) return;
     if (share.pin === "ask" && this.#needsCard) {
       secrets.forgetPin();
-      return say({ type: "pin-wanted", why: "the card was lent" });
+      return await this.#askAgain("the card was lent");
     }
     if (secrets.pin.length === 0) return;
     const verified = await client.verifyPin(secrets.pin);
@@ -242,7 +242,13 @@ export class Lending {
     // It was right in this session and isn't any more: no second try is spent on it.
     secrets.forgetPin();
     notice("Cannot go on with the card after a lease: it refuses the holder's PIN");
-    if (this.#needsCard) say({ type: "pin-wanted", why: "the card refuses the PIN" });
+    if (this.#needsCard) await this.#askAgain("the card refuses the PIN");
+  }
+
+  /** The gateway ends this engine for it: until then nobody else is granted the card. */
+  #askAgain(why: string): Promise<never> {
+    this.#parts.say({ type: "pin-wanted", why });
+    return new Promise(() => {});
   }
 
   /** No PIN of the holder's gives tries back yet: what terminals left is what there is. */

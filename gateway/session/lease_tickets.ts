@@ -19,6 +19,7 @@ export interface Ticket {
     | { readonly is: "waiting" }
     | { readonly is: "granted"; readonly until: number; readonly idleMs: number }
     | { readonly is: "ended"; readonly reason: LeaseEndReason };
+  readonly askedAt: number;
   heardAt: number;
   readonly exchanges: Map<number, (answer: Answer) => void>;
   readonly watchers: Set<() => void>;
@@ -32,8 +33,9 @@ export class LeaseTickets {
   /** A new one that waits; undefined: there is no room. */
   open(terminal: ShareTerminal): Ticket | undefined {
     if (!this.#hasRoom(terminal.key)) return undefined;
+    const askedAt = Date.now();
     const ticket: Ticket = {
-      ...{ number: this.#next++, terminal, state: { is: "waiting" }, heardAt: Date.now() },
+      ...{ number: this.#next++, terminal, state: { is: "waiting" }, askedAt, heardAt: askedAt },
       id: crypto.getRandomValues(new Uint8Array(16)).toBase64({
         alphabet: "base64url",
         omitPadding: true,
@@ -56,6 +58,10 @@ export class LeaseTickets {
   /** In the order in which they were asked for. */
   all(): Ticket[] {
     return [...this.#byId.values()];
+  }
+
+  waiting(): Ticket[] {
+    return this.all().filter(({ state }) => state.is === "waiting");
   }
 
   forget(ticket: Ticket): void {

@@ -28,6 +28,7 @@ Deno.test("a card that the gateway doesn't accept is lent to nobody, and each re
   const sent: ToEngine[] = [];
   const journal: string[] = [];
   const desk = new ShareDesk({
+    cardId: () => undefined,
     ...{ terminals: ["*"], limits: { idleMs: 1, hardMs: 1 } },
     phase: () => phase,
     send: (message) => sent.push(message),

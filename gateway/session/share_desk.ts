@@ -6,6 +6,8 @@
 import { assertNever } from "../../os/assert_never.ts";
 import type { FromEngine, ToEngine } from "../engine/messages.ts";
 import { whyClosed } from "./share_closed.ts";
+import { LONGEST_WAIT } from "../../token/share/limits.ts";
+import { KeptRequests } from "./kept_requests.ts";
 import { type Answer, LeaseTickets, type Ticket } from "./lease_tickets.ts";
 import { ShareJournal, type WriteEntry } from "./share_journal.ts";
 import { type ShareTerminal, ShareTerminals, type ShareTerminalsParts } from "./share_terminals.ts";
@@ -13,6 +15,7 @@ import type { ShareNews } from "./shell.ts";
 import type {
   LeaseAnswer,
   LeaseDesk,
+  LeaseEndReason,
   LeaseRefused,
   LeaseView,
   SealedPin,
@@ -24,6 +27,8 @@ import type {
 export interface ShareDeskParts extends ShareTerminalsParts {
   /** Where the session stands: why nothing is lent. */
   readonly phase: () => SessionPhase;
+  /** The card whose genuine profile the engine that runs has found. */
+  readonly cardId: () => string | undefined;
   readonly limits: { readonly idleMs: number; readonly hardMs: number };
   readonly send: (message: ToEngine) => void;
   readonly certify: (publicKey: Uint8Array) => Promise<string>;
@@ -47,6 +52,7 @@ export class ShareDesk implements LeaseDesk {
   readonly #terminals: ShareTerminals;
   readonly #journal: ShareJournal;
   readonly #tickets = new LeaseTickets();
+  readonly #kept = new KeptRequests();
   readonly #timer: ReturnType<typeof setInterval>;
   #nextExchange = 1;
   #state: { readonly said: ShareState; readonly at: number } | undefined;
@@ -60,14 +66,25 @@ export class ShareDesk implements LeaseDesk {
 
   stop(): void {
     clearInterval(this.#timer);
+    this.#kept.drop();
     this.engineEnded();
   }
 
-  /** The card is gone, and with it every lease. */
+  /** The card is gone, and with it every lease; or its PIN is asked for again, and requests wait. */
   engineEnded(): void {
     this.#state = undefined;
-    for (const ticket of this.#tickets.all()) this.#tickets.end(ticket, "card-gone");
+    const keep = this.#kept.engineEnded();
+    for (const ticket of this.#tickets.all()) {
+      if (!keep || ticket.state.is !== "waiting") this.#tickets.end(ticket, "card-gone");
+    }
+    // The card may have gone before its engine did.
+    this.sessionMoved(this.#parts.phase());
     if (this.#parts.terminals !== undefined) this.#parts.onChange();
+  }
+
+  /** To be called when the session moves: requests that wait for the PIN don't wait for ever. */
+  sessionMoved(phase: SessionPhase): void {
+    if (this.#kept.moved(phase)) this.#endWaiting("card-gone");
   }
 
   /** What everybody may see of the queue. */
@@ -77,7 +94,11 @@ export class ShareDesk implements LeaseDesk {
     const state = this.#state;
     if (state === undefined) {
       const closed = whyClosed(this.#parts.phase());
-      return { open: false, closed, idleMs, hardMs, waiting: [], waitingInAll: 0 };
+      const waiting = this.#tickets.waiting().map(({ terminal, askedAt }): SharePerson => ({
+        ...{ terminal: terminal.key, label: terminal.label, way: "program", since: askedAt },
+      }));
+      const waitingInAll = waiting.length;
+      return { open: false, closed, idleMs, hardMs, waiting: waiting.slice(0, 100), waitingInAll };
     }
     const { said, at } = state;
     const person = (one: ShareState["waiting"][number]): SharePerson => ({
@@ -185,7 +206,7 @@ export class ShareDesk implements LeaseDesk {
   async release(id: string, address: string): Promise<boolean> {
     const ticket = await this.#own(id, address);
     if (ticket === undefined) return false;
-    this.#parts.send({ type: "lease-leave", ticket: ticket.number });
+    this.#leave(ticket);
     if (ticket.state.is !== "ended") await this.#tickets.changed(ticket, 1_000);
     return true;
   }
@@ -194,6 +215,7 @@ export class ShareDesk implements LeaseDesk {
   async giveUp(address: string): Promise<boolean> {
     const terminal = await this.terminalAt(address);
     if (terminal === undefined) return false;
+    if (this.#kept.areWaiting) this.#endWaiting("gave-up", terminal.key);
     this.#parts.send({ type: "terminal-leave", terminal: terminal.key });
     return true;
   }
@@ -211,6 +233,7 @@ export class ShareDesk implements LeaseDesk {
     switch (message.type) {
       case "share":
         this.#state = { said: message, at: Date.now() };
+        if (message.open) this.#goOn();
         this.#parts.onChange();
         return;
       case "share-key":
@@ -250,11 +273,36 @@ export class ShareDesk implements LeaseDesk {
         return;
       }
       case "pin-wanted":
+        this.#kept.begin(this.#parts.cardId());
         this.#parts.onPinWanted(message.why);
         return;
       default:
         assertNever(message);
     }
+  }
+
+  /** Requests that have waited for the PIN, to the engine that now has it, in their order. */
+  #goOn(): void {
+    const next = this.#kept.lent(this.#parts.cardId());
+    if (next === "end") return this.#endWaiting("card-gone");
+    if (next === "nothing") return;
+    for (const { number, terminal } of this.#tickets.waiting()) {
+      this.#parts.send({ type: "lease-request", ticket: number, terminal });
+    }
+  }
+
+  /** Of one terminal, or of all. */
+  #endWaiting(reason: LeaseEndReason, terminal?: string): void {
+    for (const ticket of this.#tickets.waiting()) {
+      const isMeant = terminal === undefined || ticket.terminal.key === terminal;
+      if (isMeant) this.#tickets.end(ticket, reason);
+    }
+    this.#parts.onChange();
+  }
+
+  #leave(ticket: Ticket): void {
+    if (this.#kept.areWaiting) return this.#tickets.end(ticket, "gave-up");
+    this.#parts.send({ type: "lease-leave", ticket: ticket.number });
   }
 
   #settle(number: number, change: (ticket: Ticket) => void): void {
@@ -335,8 +383,9 @@ export class ShareDesk implements LeaseDesk {
     const now = Date.now();
     for (const ticket of this.#tickets.all()) {
       const silent = now - ticket.heardAt;
-      if (ticket.state.is === "waiting" && silent > SILENT_MS) {
-        this.#parts.send({ type: "lease-leave", ticket: ticket.number });
+      if (ticket.state.is === "waiting" && silent > SILENT_MS) this.#leave(ticket);
+      if (this.#kept.areWaiting && now - ticket.askedAt > LONGEST_WAIT) {
+        this.#tickets.end(ticket, "waited-too-long");
       }
       if (ticket.state.is === "ended" && silent > REMEMBERED_MS) this.#tickets.forget(ticket);
     }

@@ -93,6 +93,12 @@ export class SessionShell {
     return phase === "no-card" || phase === "no-reader" ? undefined : this.#card;
   }
 
+  /** The card of the genuine profile that the engine which runs has found. */
+  get cardId(): string | undefined {
+    const { run } = this.#engine ?? {};
+    return this.#profile?.run === run ? this.#profile?.name.cardId : undefined;
+  }
+
   /** The engine's process id, while one runs. */
   get enginePid(): number | undefined {
     return this.#engine?.process.pid;

@@ -85,19 +85,24 @@ labTest(
   async () => {
     await using world = await openSharedWorld("on-card", `terminals = ["*"]\npin = "ask"`);
     const { boxes: [box], cards: { office: card } } = world;
-    const [first] = box.site.terminals;
-    assert.ok(first);
+    const [first, second] = box.site.terminals;
+    assert.ok(first && second);
     const one = new ApiClient(first, box);
+    const two = new ApiClient(second, box);
     await unlock(first, box, card);
     await untilOpen(one);
     const held = await one.granted();
     assert.match(await one.command(held.id, SELECT_PIV), /9000$/);
     await openOffice(first);
+    const waits = await two.request();
     await one.release(held.id);
     await untilPhase(first, box, ["pin-asked"]);
     const answer = await enterPin(first, box, card.pin);
     assert.equal(answer.outcome, "up", JSON.stringify(answer));
     await openOffice(first);
+    const next = await two.settled(waits.id);
+    assert.ok(next.state === "granted", `who waited behind it waits on: ${JSON.stringify(next)}`);
+    assert.match(await two.command(next.id, SELECT_PIV), /9000$/);
   },
 );
 

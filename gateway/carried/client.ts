@@ -5,6 +5,7 @@
 import { parseArgs } from "node:util";
 import { drainPipe } from "../../os/memfd.ts";
 import { exitNow, hardenProcess } from "../../os/process.ts";
+import { watchSleep } from "../../os/sleep_watch.ts";
 import { SecretMemory } from "../../os/secret_memory.ts";
 import { parseIssuerKey } from "../../token/profile/jws.ts";
 import type { Profile } from "../../token/profile/profile.ts";
@@ -88,6 +89,7 @@ class Client {
       insertion,
       onGone: () => this.#end("The stick was pulled: disconnected, nothing stays here."),
     });
+    watchSleep(() => this.#end("This computer slept: disconnected, nothing stays here."));
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       Deno.addSignalListener(signal, () => this.#end("Disconnected, nothing stays here."));
     }

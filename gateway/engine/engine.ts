@@ -3,6 +3,7 @@
  * accepted the PIN, carries the tunnel, and dies with the card: keys wiped first, then the process.
  */
 import { exitNow, hardenProcess } from "../../os/process.ts";
+import { watchSleep } from "../../os/sleep_watch.ts";
 import { CardGoneError } from "../../token/apdu/channel.ts";
 import { type CardSession, PcscError } from "../../token/pcsc/types.ts";
 import { boundTo } from "../../token/pin/passkey.ts";
@@ -60,6 +61,8 @@ export class Engine {
   /** Serves the gateway until it, the card or a fault ends this process; never returns. */
   async run(): Promise<number> {
     const gaps = hardenProcess();
+    // Nobody knows who woke the machine. A reader that kept its power kept the PIN's state, too.
+    watchSleep((slept) => this.#do(() => this.#end({ type: "slept", sleptMs: Math.round(slept) })));
     this.#opener = await makePinOpener(this.#id);
     void this.#say({
       type: "hello",
@@ -321,11 +324,15 @@ export class Engine {
     exitNow(0);
   }
 
-  /** Told to end: keys first, then the card gets its reset, bounded, then nothing is left. */
-  async #end(): Promise<void> {
+  /**
+   * Told to end, or awake after a sleep: keys first, then the gateway hears of it and the card gets
+   * its reset, bounded, then nothing is left.
+   */
+  async #end(news?: FromEngine): Promise<void> {
     this.#wipe();
+    const told = news === undefined ? undefined : this.#say(news);
     const bound = new Promise((resolve) => setTimeout(resolve, GIVE_BACK_MS));
-    await Promise.race([this.#card?.close("reset"), bound]);
+    await Promise.race([Promise.all([told, this.#card?.close("reset")]), bound]);
     exitNow(0);
   }
 

@@ -159,6 +159,8 @@ export const FromEngineSchema = v.variant("type", [
   }),
   v.strictObject({ type: v.literal("notice"), message: text(512) }),
   v.strictObject({ type: v.literal("card-gone") }),
+  /** The machine slept, for so long; its keys are wiped, and it ends. */
+  v.strictObject({ type: v.literal("slept"), sleptMs: count }),
   ...FromEngineFactsSchemas,
   ...FromEngineShareSchemas,
 ]);

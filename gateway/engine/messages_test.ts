@@ -38,6 +38,9 @@ Deno.test("messages: what is well formed is read, everything else is nothing", (
     assert.equal(parseToEngine(JSON.stringify(message)), undefined, JSON.stringify(message));
   }
   assert.equal(parseToEngine("{"), undefined);
+  const slept = { type: "slept", sleptMs: 5_000 };
+  assert.deepEqual(parseFromEngine(JSON.stringify(slept)), slept);
+  assert.equal(parseFromEngine(JSON.stringify({ ...slept, sleptMs: -1 })), undefined);
   const card = { type: "card", report: { card: "refused", fault: "forged" } };
   assert.deepEqual(parseFromEngine(JSON.stringify(card)), card);
   assert.equal(

@@ -73,6 +73,8 @@ export type SessionEvent =
   | { readonly type: "engine-grant"; readonly run: EngineRun; readonly grant: Grant }
   /** The engine saw the card go; it wipes its keys and ends by itself. */
   | { readonly type: "engine-card-gone"; readonly run: EngineRun }
+  /** The machine slept; the engine has wiped its keys and ends by itself. */
+  | { readonly type: "engine-slept"; readonly run: EngineRun; readonly sleptMs: number }
   | { readonly type: "engine-ended"; readonly run: EngineRun; readonly reason: string }
   | { readonly type: "grant-applied"; readonly run: EngineRun }
   | { readonly type: "grant-failed"; readonly run: EngineRun; readonly reason: string }

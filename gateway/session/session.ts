@@ -105,6 +105,9 @@ export class SessionCore {
       case "engine-card-gone":
         this.#onCardGone(now);
         break;
+      case "engine-slept":
+        this.#askAnew("machine-slept", { sleptMs: event.sleptMs }, now);
+        break;
       case "engine-ended":
         this.#onEnded(event.reason, now);
         break;
@@ -124,7 +127,7 @@ export class SessionCore {
         this.#onRevoked(event.reason, now);
         break;
       case "lock":
-        this.#onLock(event.by, now);
+        this.#askAnew("session-locked", { by: event.by }, now);
         break;
       case "stop":
         this.#stopped = true;
@@ -355,9 +358,10 @@ export class SessionCore {
     );
   }
 
-  #onLock(by: string, now: number): void {
+  /** Ends what runs, and starts it again: its holder is asked anew. */
+  #askAnew(why: string, detail: Record<string, string | number>, now: number): void {
     if (!this.#engineRuns()) return;
-    this.#journal("info", "session-locked", { by });
+    this.#journal("info", why, detail);
     this.#end({ next: "again" }, now);
   }
 

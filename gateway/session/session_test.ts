@@ -337,12 +337,36 @@ Deno.test("an administrator's lock asks for the PIN anew", () => {
   assert.deepEqual(types(again), ["start-engine"]);
 });
 
+Deno.test("a machine that slept asks for the PIN anew, also one that waited for it", () => {
+  const slept: SessionEvent = { type: "engine-slept", run: run(1), sleptMs: 3_600_000 };
+  const up = drive(upCore(), slept);
+  assert.deepEqual(types(up), ["revoke-grant", "end-engine", "phase"]);
+  assert.deepEqual(up[0], {
+    ...{ type: "journal", level: "info", event: "machine-slept" },
+    detail: { sleptMs: 3_600_000 },
+  });
+
+  const core = new SessionCore();
+  drive(core, reader("present"), hello(1), asked(1), pin(1, 7));
+  const trying = drive(core, slept);
+  assert.deepEqual(trying.find(({ type }) => type === "answer-pin"), {
+    ...{ type: "answer-pin", ticket: 7, outcome: { outcome: "card-gone" } },
+  });
+  // It ends by itself, before it is told to: that is no crash.
+  const again = drive(core, { type: "engine-ended", run: run(1), reason: "exit 0" });
+  assert.deepEqual(types(again), ["start-engine"]);
+  assert.ok(!again.some((one) => one.type === "journal" && one.event === "engine-lost"));
+  // What an engine of before says late is of no concern to the one that runs.
+  assert.deepEqual(drive(core, slept), []);
+});
+
 /** Any order of events; what must hold is checked after each. */
 Deno.test("whatever happens: one engine, no grant without it, each PIN answered once", () => {
   const kinds = fc.constantFrom(
     ...["in", "out", "swap", "hello", "asked", "expired", "pin", "wrong", "blocked", "grant"],
     ...["pin", "waits", "begins", "given-up", "give-up", "tries", "last-try", "goes-on"],
-    ...["applied", "not-applied", "gone", "ended", "lock", "revoked", "tick", "mute", "none"],
+    ...["applied", "not-applied", "gone", "ended", "lock", "revoked", "slept"],
+    ...["tick", "mute", "none"],
   );
   fc.assert(
     fc.property(fc.array(kinds, { maxLength: 60 }), (story) => {
@@ -457,6 +481,8 @@ Deno.test("whatever happens: one engine, no grant without it, each PIN answered 
             return { type: "engine-ended", run: run(n), reason: "x" };
           case "lock":
             return { type: "lock", by: "admin" };
+          case "slept":
+            return { type: "engine-slept", run: run(n), sleptMs: 5_000 };
           case "revoked":
             return { type: "revoked", run: run(n), reason: "lost" };
           default:

@@ -272,6 +272,8 @@ export class SessionShell {
         return this.#deps.record("warning", "engine-notice", { message: message.message });
       case "card-gone":
         return this.#handle({ type: "engine-card-gone", run });
+      case "slept":
+        return this.#handle({ type: "engine-slept", run, sleptMs: message.sleptMs });
       default:
         return assertNever(message);
     }

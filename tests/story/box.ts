@@ -1,11 +1,11 @@
 /** A gateway of the story: pcscd, the reader's card, and Sekisho's own gateway process in a site. */
-import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import type { Machine, Running } from "../lab/machine.ts";
 import { sleep } from "../lab/machine.ts";
 import { proportionalSetSize } from "../lab/memory_search.ts";
 import { type Pcscd, type Softcard, startPcscd, startSoftcard } from "../lab/pcscd.ts";
 import type { Card } from "./card.ts";
+import { lastEvents } from "./last_events.ts";
 import { GATEWAY_INTERFACES, type Site } from "./network.ts";
 import { enginePids } from "./observer.ts";
 import { INTERNET } from "./plan.ts";
@@ -170,14 +170,7 @@ export class Box implements AsyncDisposable {
 
   /** The journal's last events, for the message of a test that fails. */
   lastEvents(): string {
-    try {
-      using database = new DatabaseSync(`${this.state}/gateway.db`, { readOnly: true });
-      return database.prepare("SELECT at, event, detail FROM journal ORDER BY id DESC LIMIT 12")
-        .all()
-        .map(({ at, event, detail }) => `${at} ${event} ${detail}`).reverse().join("\n");
-    } catch (error) {
-      return `(no journal: ${error instanceof Error ? error.message : error})`;
-    }
+    return lastEvents(this.state);
   }
 
   /** SIGKILL to the gateway process itself. */

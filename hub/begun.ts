@@ -8,10 +8,10 @@ import type { ClientConfig, HubConfig } from "./hub_config.ts";
 
 type Family = 4 | 6;
 
-/** A client with what the inside may begin towards it in one family. */
-interface Callee {
+/** Clients towards whom the inside may begin the same in one family: they share their chains. */
+interface Callees {
   readonly name: string;
-  readonly addresses: readonly string[];
+  readonly addresses: string[];
   readonly rules: readonly InboundRule[];
 }
 
@@ -23,9 +23,9 @@ export function begunChains(config: HubConfig, whereUnknown: readonly ClientConf
   const families = [4, 6] as const;
   const chains = families.map((family) => {
     const callees = calleesOf(config, family);
-    const map = (name: string, chain: string) => {
+    const map = (name: "begin" | "answer") => {
       const elements = callees.flatMap(({ name: callee, addresses }) =>
-        addresses.map((address) => `${address} : jump ${chain}_${callee}`)
+        addresses.map((address) => `${address} : jump ${name}_${callee}`)
       );
       return `  map ${name}${family} { type ${typeOf(family)} : verdict; flags interval;${
         listed(elements)
@@ -43,7 +43,7 @@ ${errors(rules, family).join("\n")}
   }
 `);
     return `  set unknown${family} { type ${typeOf(family)}; flags interval;${listed(unknown)} }
-${bodies.join("")}${map("begin", "begin")}${map("answer", "answer")}`;
+${bodies.join("")}${map("begin")}${map("answer")}`;
   });
   return `
   chain speak_first {
@@ -76,14 +76,21 @@ export function planFound(table: string, client: ClientConfig): string {
   ).join("");
 }
 
-function calleesOf({ client }: HubConfig, family: Family): Callee[] {
-  return client.flatMap(({ addresses, inbound }, i) => {
+function calleesOf({ client }: HubConfig, family: Family): Callees[] {
+  const groups = new Map<string, Callees>();
+  for (const { addresses, inbound } of client) {
     const own = ofFamily(addresses, family);
-    const rules = inbound.map(parseInboundRule).filter((one) => one !== undefined)
+    const texts = [...new Set(inbound)].sort();
+    const rules = texts.map(parseInboundRule).filter((one) => one !== undefined)
       .filter(({ from }) => from.family === family);
-    const name = `${i + 1}_${family}`;
-    return own.length === 0 || rules.length === 0 ? [] : [{ name, addresses: own, rules }];
-  });
+    if (own.length === 0 || rules.length === 0) continue;
+    const same = texts.join(" ");
+    const group = groups.get(same) ??
+      { name: `${groups.size + 1}_${family}`, addresses: [], rules };
+    group.addresses.push(...own);
+    groups.set(same, group);
+  }
+  return [...groups.values()];
 }
 
 function beginning(rule: InboundRule, family: Family): string {

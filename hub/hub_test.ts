@@ -10,6 +10,7 @@ import { Whereabouts } from "./whereabouts.ts";
 
 const ALICE = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 const BOB = "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const CAROL = "AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 const HEAD = `private_key_file = "/k"\naddresses = ["10.77.0.1/24", "fd77::1/64"]\n`;
 
 Deno.test("hub: a configuration with its defaults", () => {
@@ -82,8 +83,10 @@ Deno.test("hub: what the inside may begin, there and back, rule by rule", () => 
     addresses = ["10.77.0.2", "10.77.0.2/32", "fd77::2"]\nnetworks = ["10.20.0.0/16"]
     inbound = ["tcp/8080@10.20.0.0/16", "udp/5-9@10.20.0.7", "icmp@fd20::/64"]
     [[client]]\nname = "Bob"\npublic_key = "${BOB}"\naddresses = ["10.77.0.3"]
-    networks = []\ninbound = ["icmp@fd20::/64"]`);
-  const text = ruleset(told, { whereUnknown: told.client.slice(1) });
+    networks = []\ninbound = ["icmp@fd20::/64"]
+    [[client]]\nname = "Carol"\npublic_key = "${CAROL}"\naddresses = ["10.77.0.4"]
+    networks = []\ninbound = ["icmp@fd20::/64", "udp/5-9@10.20.0.7", "tcp/8080@10.20.0.0/16"]`);
+  const text = ruleset(told, { whereUnknown: told.client.slice(1, 2) });
   const chain = (name: string) =>
     new RegExp(`chain ${name} {\n([^}]*?)\n  }`).exec(text)?.[1]?.split("\n")
       .map((line) => line.trim());
@@ -100,7 +103,11 @@ Deno.test("hub: what the inside may begin, there and back, rule by rule", () => 
         "counter name inward accept",
     ),
   );
-  assert.match(text, /map begin4 {.* elements = { 10\.77\.0\.2 : jump begin_1_4 };/);
+  // Who has the same rules, in whatever order, shares a chain.
+  assert.match(
+    text,
+    /map begin4 {.* elements = { 10\.77\.0\.2 : jump begin_1_4, 10\.77\.0\.4 : jump begin_1_4 };/,
+  );
   assert.match(text, /set unknown4 {.* elements = { 10\.77\.0\.3 };/);
   // Bob has no address of the rule's family.
   assert.doesNotMatch(text, /begin_2/);
@@ -128,6 +135,12 @@ Deno.test("hub: whom nobody knows where to find, until heard of", () => {
     "delete element inet sekisho_hub unknown6 { fd77::2 }\n",
   ]);
   assert.deepEqual(whereabouts.unknown, []);
+  const torn = new Whereabouts(() => {
+    throw new Error("No such table");
+  });
+  torn.reset([alice], new Set());
+  torn.heard(alice.public_key);
+  assert.deepEqual(torn.unknown, []);
   whereabouts.reset([alice, bob], new Set([alice.public_key]));
   assert.deepEqual(whereabouts.unknown, []);
 });

@@ -31,6 +31,10 @@ export class Whereabouts {
     const client = this.#unknown.get(key);
     if (client === undefined) return;
     this.#unknown.delete(key);
-    this.#run(planFound(TABLE, client));
+    try {
+      this.#run(planFound(TABLE, client));
+    } catch {
+      // Somebody else changed the table: what it refuses stays refused until the next reload.
+    }
   }
 }

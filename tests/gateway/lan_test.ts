@@ -14,7 +14,11 @@ echo "ip=$ip mask=$mask router=$router dns=$dns portal=$(echo $opt114 | sed 's/.
 `;
 
 labTest("LAN: a stock DHCP client gets an address, the box and where its portal is", async () => {
-  await using network = await Network.open();
+  const mac = "02:00:00:aa:bb:cc";
+  const led = { port: 80, terminal: "192.168.80.60", terminalPort: 80, mac };
+  await using network = await Network.open({
+    inbound: { ping: false, forward: [{ ...led, protocol: "tcp" }] },
+  });
   const box = await network.box();
   await box.do({ do: "lock" });
   await box.do({ do: "prepare" });
@@ -39,6 +43,11 @@ labTest("LAN: a stock DHCP client gets an address, the box and where its portal 
   assert.match(found?.mac ?? "", /^[0-9a-f:]{17}$/);
   const left = (found?.leaseUntil ?? 0) - Date.now();
   assert.ok(left > 11 * 3_600_000 && left <= 12 * 3_600_000 + 60_000, `${left} ms left`);
+
+  // A terminal to which something is led has the address that it is led to.
+  await terminal.sh(`ip link set eth0 down; ip link set eth0 address ${mac} up`);
+  const reserved = await terminal.sh(`udhcpc -i eth0 -f -q -n -t 10 -T 1 -s ${script}`);
+  assert.match(reserved, /ip=192\.168\.80\.60 /);
 
   // Router advertisements: an address of its own making, and a way to the box.
   let addresses = "";

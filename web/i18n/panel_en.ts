@@ -124,7 +124,7 @@ export const panelEn: PanelMessages = {
     destinations: "Destinations",
     otherTraffic: "Other traffic",
     otherTrafficWay: { drop: "dropped", direct: "goes direct" },
-    inbound: "May begin from inside",
+    inbound: "The inside may begin",
     inboundNone: "nothing",
     inboundNobody: "leads nowhere here",
     sent: "Sent",

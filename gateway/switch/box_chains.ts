@@ -72,10 +72,12 @@ function speakingFirst(session: Scene["session"]): string[] {
 /** The box asks names for terminals only where the session lets their packets go. */
 export function leaving({ config, lan, internet, session, dnsGroup }: Scene): string[] {
   // A tunnel that has just gone leaves no trace: its server isn't told that nobody listens any more.
-  // Senders still learn a packet size that fits (in IPv6 that is a type of its own).
+  // Senders still learn a packet size that fits (in IPv6 that is a type of its own). No other error
+  // says anything that the Internet needs, and each quotes what it is about.
   const silent = [
     "icmp type destination-unreachable icmp code != frag-needed",
-    "icmpv6 type destination-unreachable",
+    "icmp type { time-exceeded, parameter-problem }",
+    "icmpv6 type { destination-unreachable, time-exceeded, parameter-problem }",
   ].map((match) => `oifname ${internet} ${match} drop`);
   const ways = [lan, `"lo"`, ...(session === undefined ? [] : [quoted(session.interface)])];
   return [

@@ -61,30 +61,38 @@ export function pingsToBox(session: SessionScope): string[] {
 }
 
 /**
- * What the box itself says about it leaves by the tunnel too: by its own routes it would leave in the
- * clear. The type of this chain makes the kernel look for the way anew.
+ * What the box itself says to who is behind the tunnel leaves by the tunnel: answers to pings, and errors,
+ * which quote the packet that they are about. By the box's own routes it would leave in the clear. The
+ * type of this chain makes the kernel look for the way anew.
  */
-export function answersOfBox({ session }: Scene): string[] {
+export function answersOfBox({ lan, session }: Scene): string[] {
   if (session === undefined) return [];
   const { openings, pings } = session.inbound;
-  if (openings.length + pings.length === 0) return [];
   const mark = `meta mark set ${hex(TUNNEL_MARK)}`;
   const callers = new Map([...openings, ...pings].map((one) => [one.from, one.family]));
+  const error = (family: 4 | 6, to: string) =>
+    `${ERRORS[family]} ${word(family)} daddr ${to} ${mark}`;
   return [
     block("chain answering", [
       "type route hook output priority mangle; policy accept;",
+      `oifname { ${lan}, "lo" } accept`,
       ...pings.map(({ family, from, own }) =>
         `${OURS} ct direction reply ${word(family)} saddr ${own} ${word(family)} daddr ${from} ` +
         `${echo(family)}-reply ${mark}`
       ),
-      ...[...callers].map(([from, family]) =>
-        `${OURS} ct state related ${word(family)} daddr ${from} meta l4proto ${
-          icmp(family)
-        } ${mark}`
-      ),
+      ...([4, 6] as const).flatMap((family) => [
+        error(family, `@destinations${family}`),
+        error(family, `@learned${family}`),
+      ]),
+      ...[...callers].map(([from, family]) => error(family, from)),
     ]),
   ];
 }
+
+const ERRORS = {
+  4: "icmp type { destination-unreachable, time-exceeded, parameter-problem }",
+  6: "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem }",
+};
 
 function word(family: 4 | 6): string {
   return family === 4 ? "ip" : "ip6";

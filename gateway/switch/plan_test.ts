@@ -208,7 +208,7 @@ Deno.test("switch plan: what is begun through the tunnel needs profile and confi
       ...(grant === undefined ? {} : { grant }),
       config: inbound === undefined ? {} : { inbound },
     });
-    const open = /dnat|51820|type route|echo-request ct mark|ct direction/.exec(text);
+    const open = /dnat|51820|echo-reply|echo-request ct mark|ct direction/.exec(text);
     assert.equal(open, null, JSON.stringify([grant?.inbound, inbound]));
   }
 });
@@ -243,10 +243,23 @@ Deno.test("switch plan: the box's own DNS is held to the session", () => {
 
 Deno.test("switch plan: the Internet isn't told that nobody listens, but learns sizes that fit", () => {
   const leaving = planOf({}).block("chain leaving");
-  assert.deepEqual(leaving.slice(1, 3), [
+  assert.deepEqual(leaving.slice(1, 4), [
     `oifname "wan0" icmp type destination-unreachable icmp code != frag-needed drop`,
-    `oifname "wan0" icmpv6 type destination-unreachable drop`,
+    `oifname "wan0" icmp type { time-exceeded, parameter-problem } drop`,
+    `oifname "wan0" icmpv6 type { destination-unreachable, time-exceeded, parameter-problem } drop`,
   ]);
+  assert.ok(!planOf({}).text.includes("chain answering"));
+  const up = planOf({ grant: GRANT });
+  assert.deepEqual(up.block("chain answering").slice(0, 3), [
+    "type route hook output priority mangle; policy accept;",
+    `oifname { "lan0", "lo" } accept`,
+    "icmp type { destination-unreachable, time-exceeded, parameter-problem } " +
+    "ip daddr @destinations4 meta mark set 0x5e61",
+  ]);
+  assert.equal(
+    up.block("chain leaving")[1],
+    "meta l4proto { icmp, ipv6-icmp } meta mark 0x5e61 accept",
+  );
 });
 
 Deno.test("switch plan: other ports and a LAN without IPv6", () => {

@@ -63,6 +63,14 @@ labTest("switch: what profile and configuration both allow is begun from inside"
   assert.ok((drops["inbound"] ?? 0) >= 6, JSON.stringify(drops));
   // A terminal that isn't there: the office is told, through the tunnel.
   assert.equal((await absent).code, 7, (await absent).stderr);
+  // What gets no further than the box: its word about it, which quotes it, takes the tunnel too.
+  const hops = (count: number) =>
+    office.sh(`echo ${count} > /proc/sys/net/ipv4/ip_default_ttl
+      echo ${count} > /proc/sys/net/ipv6/conf/tun0/hop_limit`);
+  await hops(1);
+  await Promise.all([fetchFrom(office, `${BOX.tunnel}/`), fetchFrom(office, "[fd08::2]/")]);
+  assert.deepEqual(await network.sentText("internet"), []);
+  await hops(64);
   // The terminal itself begins nothing by it.
   assert.equal((await fetchFrom(terminal, `${OFFICE.v4}/`)).code, 7);
 

@@ -142,6 +142,20 @@ labTest("switch: up with others dropped, the profile's destinations and nothing 
   );
   assert.notEqual(inward.code, 0);
   assert.ok(((await network.box.do<Drops>({ do: "drops" }))["inbound"] ?? 0) > 0);
+
+  // What the box says of a packet of the office's quotes it: it leaves by the tunnel as well.
+  await network.network.office.sh(`echo 1 > /proc/sys/net/ipv4/ip_default_ttl
+    echo 1 > /proc/sys/net/ipv6/conf/tun0/hop_limit`);
+  const before = (await network.sent("office")).length;
+  await Promise.all(
+    [OFFICE.v4, `[${OFFICE.v6}]`].map((host) =>
+      network.fetch(`http://${host}/`, "--max-time", "1")
+    ),
+  );
+  const said = (await network.sentText("office")).slice(before).join("\n");
+  assert.match(said, /^icmp 10\.8\.0\.2 > 10\.0\.0\.80 /m);
+  assert.match(said, /^icmp fd08::2 > fd00:1::80 /m);
+  assert.deepEqual(await network.sentText("internet"), []);
 });
 
 labTest("switch: large TCP segments fit the tunnel from the first packet on", async () => {

@@ -53,9 +53,9 @@ export class Passkeys {
     token: Token,
     options: { kept: readonly string[]; add: boolean },
   ): PasskeyOffer | undefined {
+    this.#mayAdd = false;
+    if (!mayStandIn(token)) return undefined;
     const { head } = token;
-    // A hub has a say in each opening of a split profile: nothing may go past it.
-    if (head.split !== undefined) return undefined;
     const nonce = this.#nonce = passkeyNonce(head.inner);
     this.#cardId = head.cardId;
     const kept = options.kept.map((word) => parsePasskey(word, nonce))
@@ -71,7 +71,7 @@ export class Passkeys {
     token: Token,
     { sealed, opener }: { sealed: Sealed; opener: PinOpener },
   ): Promise<Unlocked | { result: "failed"; why: UnlockFailure } | undefined> {
-    if (!await this.#take(sealed, opener)) return undefined;
+    if (!mayStandIn(token) || !await this.#take(sealed, opener)) return undefined;
     const { head } = token;
     try {
       const more = this.#known.map(({ body }) => prfStanzaOf(body, this.#nonce));
@@ -143,6 +143,11 @@ export class Passkeys {
     const reason = `${WRONG_PASSKEYS} passkeys that don't open this profile; wait, then try again`;
     return { failure: "failed", reason };
   }
+}
+
+/** A hub has a say in each opening of a split profile, and an id is asked of its holder: neither is gone past. */
+function mayStandIn({ head, asksUserId }: Token): boolean {
+  return head.split === undefined && !asksUserId;
 }
 
 function sealedOf(token: Token): Uint8Array {

@@ -104,6 +104,25 @@ Deno.test("more passkeys than anybody has, and a profile in two halves", async (
   assert.equal(passkeys.offer(half, { kept, add: true }), undefined);
 });
 
+Deno.test("where the user id is asked for, no passkey goes past it", async () => {
+  const { issuerKeys, token, fileKey, nonce } = await profile();
+  const { body } = prfStanza(fileKey, { nonce, prf: phone });
+  const sealed = withPasskeys(token.sealed, {
+    passkeys: [{ name: "phone", body }],
+    ...{ nonce, fileKey },
+  });
+  const asking = { ...token, sealed, asksUserId: true };
+  const { passkeys, send, opener } = await engine(issuerKeys);
+  const kept = [formatPasskey({ name: "phone", body }, nonce)];
+  const open = async (token: ReadyCard) =>
+    (await passkeys.unlock(token, { sealed: await send(phone), opener }))?.result;
+  passkeys.offer({ ...asking, asksUserId: false }, { kept, add: true });
+  assert.equal(await open({ ...asking, asksUserId: false }), "ok");
+  assert.equal(await open(asking), undefined, "whatever a page sends");
+  assert.equal(passkeys.offer(asking, { kept, add: true }), undefined);
+  assert.ok(!await passkeys.hold({ ...await send(phone), name: "phone" }, opener));
+});
+
 /** What `added` looks at. */
 const sealedIdentity = { profile: { identity: { kind: "sealed" } } } as Unlocked;
 

@@ -17,5 +17,7 @@ export interface Hub {
   endpointOf(clientPublicKey: string): Promise<string | undefined>;
   /** How many packets it dropped that no peer sends; undefined when it doesn't count them. */
   malformed(): Promise<number | undefined>;
+  /** Ends it, changes its configuration and starts it again; the stock one has no such file. */
+  restart?(change: (configuration: string) => string): Promise<void>;
   stop(): Promise<void>;
 }

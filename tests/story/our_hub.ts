@@ -1,6 +1,6 @@
 /** Sekisho's own hub in front of the office. */
 import { fileURLToPath } from "node:url";
-import { sleep } from "../lab/machine.ts";
+import { type Running, sleep } from "../lab/machine.ts";
 import type { Hub, HubClient } from "./hub.ts";
 import type { WireGuardKeys } from "./keys.ts";
 import type { StoryNetwork } from "./network.ts";
@@ -34,28 +34,37 @@ export async function startOurHub(
     MAIN,
     "hub",
   ];
-  const running = await hub.spawn([...command, "--config", config], {
-    stdout: "null",
-    stderr: "inherit",
-  });
   const status = async (): Promise<HubStatus | undefined> => {
     const { code, stdout } = await hub.run([...command, "status", "--config", config]);
     return code === 0 ? JSON.parse(stdout) : undefined;
   };
-  let over = false;
-  void running.status.then(() => over = true);
-  for (let waited = 0; await status() === undefined; waited += 200) {
-    if (over || waited > START_LIMIT_MS) {
-      throw new Error("Cannot start the hub: it does not answer");
+  const launch = async (): Promise<Running> => {
+    const running = await hub.spawn([...command, "--config", config], {
+      stdout: "null",
+      stderr: "inherit",
+    });
+    let over = false;
+    void running.status.then(() => over = true);
+    for (let waited = 0; await status() === undefined; waited += 200) {
+      if (over || waited > START_LIMIT_MS) {
+        throw new Error("Cannot start the hub: it does not answer");
+      }
+      await sleep(100);
     }
-    await sleep(100);
-  }
+    return running;
+  };
+  let running = await launch();
   return {
     kind: "ours",
     publicKey: options.keys.public,
     endpointOf: async (key) =>
       (await status())?.clients.find((client) => client.publicKey === key)?.endpoint,
     malformed: async () => (await status())?.drops.malformed,
+    restart: async (change) => {
+      await running.stop();
+      await Deno.writeTextFile(config, change(await Deno.readTextFile(config)));
+      running = await launch();
+    },
     stop: () => running.stop(),
   };
 }

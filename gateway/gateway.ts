@@ -343,6 +343,7 @@ export class Gateway implements GatewayView {
       lastHandshake: tunnel?.lastHandshake ?? 0,
       carrier: tunnel?.carrier ?? "userspace",
       identity: grant.identity,
+      keys: grant.keys ?? "agreed",
       addresses: grant.addresses,
       destinations: [...grant.networks, ...grant.domains],
       otherTraffic: grant.otherTraffic,

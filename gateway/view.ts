@@ -280,6 +280,8 @@ export interface TunnelView {
   readonly lastHandshake: number;
   /** "sealed": the private key came from the profile; "on-card": it never leaves the card. */
   readonly identity: "sealed" | "on-card";
+  /** How sessions come about: agreed by handshakes, or under a key put by hand. */
+  readonly keys: "agreed" | "manual";
   /** What moves the packets: the engine's own WireGuard, or the kernel's. */
   readonly carrier: "userspace" | "kernel";
   readonly addresses: readonly string[];

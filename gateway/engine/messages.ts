@@ -81,6 +81,7 @@ const GrantSchema = v.strictObject({
   expiresAt: number,
   interface: text(15),
   identity: v.picklist(["sealed", "on-card"]),
+  keys: v.exactOptional(v.literal("manual")),
   addresses: texts,
   mtu: count,
   dns: texts,

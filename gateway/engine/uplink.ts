@@ -223,6 +223,7 @@ function grantOf({ unlocked, start }: UplinkOptions): Grant {
     expiresAt: profile.expiresAt * 1000,
     interface: start.tunnelInterface,
     identity: profile.identity.kind,
+    ...(profile.suite === "wireguard-manual-1" ? { keys: "manual" } : {}),
     addresses: profile.tunnel.addresses,
     mtu: profile.tunnel.mtu ?? DEFAULT_MTU,
     dns: profile.tunnel.dns,

@@ -8,6 +8,8 @@ export interface Grant {
   /** The tunnel's network interface, as the engine made it. */
   readonly interface: string;
   readonly identity: "sealed" | "on-card";
+  /** Sessions come about under a key put by hand; left out: by handshakes. */
+  readonly keys?: "manual";
   /** The tunnel's own addresses with prefix lengths: "10.77.0.2/32". */
   readonly addresses: readonly string[];
   readonly mtu: number;

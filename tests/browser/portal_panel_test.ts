@@ -360,6 +360,7 @@ function statusAfter(start: number, n: number): Partial<GatewayStatus> {
       receivedBytes,
       lastHandshake: start,
       identity: "sealed",
+      keys: "manual",
       carrier: "userspace",
       addresses: ["10.90.0.2/32"],
       destinations: ["10.20.0.0/16", "intranet.example.com"],

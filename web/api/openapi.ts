@@ -193,6 +193,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     receivedBytes: INTEGER,
     lastHandshake: TIME,
     identity: { enum: ["sealed", "on-card"] },
+    keys: { enum: ["agreed", "manual"] },
     carrier: { enum: ["userspace", "kernel"] },
     addresses: list(STRING),
     destinations: list(STRING),

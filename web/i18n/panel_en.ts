@@ -115,6 +115,11 @@ export const panelEn: PanelMessages = {
       "sealed": "from the sealed profile, in the engine's memory",
       "on-card": "never leaves the card",
     },
+    keys: "Session keys",
+    keysWay: {
+      agreed: "agreed by handshakes",
+      manual: "under a key put by hand, without handshakes",
+    },
     carrier: "WireGuard by",
     carrierWay: {
       userspace: "the gateway's own program",

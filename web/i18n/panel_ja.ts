@@ -112,6 +112,11 @@ export const panelJa: PanelMessages = {
       "sealed": "封印されたプロファイルから、エンジンのメモリー内",
       "on-card": "カードの外に出ません",
     },
+    keys: "セッション鍵",
+    keysWay: {
+      agreed: "ハンドシェイクで合意",
+      manual: "手動で設定した鍵から（ハンドシェイクなし）",
+    },
     carrier: "WireGuard の処理",
     carrierWay: {
       userspace: "ゲートウェイのプログラム",

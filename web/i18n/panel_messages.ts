@@ -72,6 +72,8 @@ export interface PanelMessages {
     readonly noHandshake: string;
     readonly identity: string;
     readonly identityWay: Readonly<Record<TunnelView["identity"], string>>;
+    readonly keys: string;
+    readonly keysWay: Readonly<Record<TunnelView["keys"], string>>;
     readonly carrier: string;
     readonly carrierWay: Readonly<Record<TunnelView["carrier"], string>>;
     readonly addresses: string;

@@ -12,6 +12,7 @@ const tunnel: TunnelView = {
   receivedBytes: 0,
   lastHandshake: 0,
   identity: "sealed",
+  keys: "agreed",
   carrier: "userspace",
   addresses: [],
   destinations: [],

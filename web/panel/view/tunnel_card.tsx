@@ -38,6 +38,7 @@ export function TunnelCard({ screen, language, m }: ViewProps) {
           { name: t.endpoint, value: <code>{tunnel.endpoint}</code> },
           { name: t.handshake, value: <Handshake screen={screen} language={language} m={m} /> },
           { name: t.identity, value: t.identityWay[tunnel.identity] },
+          { name: t.keys, value: <span data-keys={tunnel.keys}>{t.keysWay[tunnel.keys]}</span> },
           {
             name: t.carrier,
             value: <span data-carrier={tunnel.carrier}>{t.carrierWay[tunnel.carrier]}</span>,

@@ -132,6 +132,8 @@ async function withoutAnswer({ world, box, terminal, card, issuing }: Place): Pr
   assert.ok(types.every((type) => type === 128 || type === 4), "and nobody shook hands");
   await network.hub.sh("nft delete table inet mute");
   await openOffice(terminal);
+  const kept: unknown = JSON.parse(await Deno.readTextFile(issuing.announced));
+  assert.match(String(Object(kept)[card.publicKey]), /^40{7}[0-9a-f]{16}$/, "and is remembered");
   const [after] = (await issuing.status()).clients.filter(({ keys }) => keys === "manual");
   assert.ok((after?.lastHandshake ?? 0) > 0, "then the hub's answer counts");
   await box.remove();
@@ -253,6 +255,11 @@ class Issuing implements AsyncDisposable {
     } finally {
       await running.stop();
     }
+  }
+
+  /** What the hub remembers of manual keys. */
+  get announced(): string {
+    return `${this.#dir}/manual/announced.json`;
   }
 
   /** The folder of profiles that lie beside their cards. */

@@ -109,6 +109,7 @@ export const panelEn: PanelMessages = {
     endpoint: "Server",
     interface: "Interface",
     handshake: "Last handshake",
+    answer: "Last answer",
     noHandshake: "none yet",
     identity: "Private key",
     identityWay: {

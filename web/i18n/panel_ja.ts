@@ -106,6 +106,7 @@ export const panelJa: PanelMessages = {
     endpoint: "サーバー",
     interface: "インターフェース",
     handshake: "最後のハンドシェイク",
+    answer: "最後の応答",
     noHandshake: "まだありません",
     identity: "秘密鍵",
     identityWay: {

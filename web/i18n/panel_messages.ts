@@ -69,6 +69,8 @@ export interface PanelMessages {
     readonly endpoint: string;
     readonly interface: string;
     readonly handshake: string;
+    /** Where there are no handshakes. */
+    readonly answer: string;
     readonly noHandshake: string;
     readonly identity: string;
     readonly identityWay: Readonly<Record<TunnelView["identity"], string>>;

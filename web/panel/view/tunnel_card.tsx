@@ -36,7 +36,10 @@ export function TunnelCard({ screen, language, m }: ViewProps) {
       <Facts
         facts={[
           { name: t.endpoint, value: <code>{tunnel.endpoint}</code> },
-          { name: t.handshake, value: <Handshake screen={screen} language={language} m={m} /> },
+          {
+            name: tunnel.keys === "manual" ? t.answer : t.handshake,
+            value: <Handshake screen={screen} language={language} m={m} />,
+          },
           { name: t.identity, value: t.identityWay[tunnel.identity] },
           { name: t.keys, value: <span data-keys={tunnel.keys}>{t.keysWay[tunnel.keys]}</span> },
           {

@@ -14,13 +14,15 @@ import type {
   SessionEvent,
   UnlockFailure,
 } from "./events.ts";
+import { Crashes } from "./crashes.ts";
+import { dueIn } from "./due.ts";
 import type { Grant } from "./grant.ts";
 import { Insertions } from "./insertions.ts";
 import * as limits from "./limits.ts";
 import { isUnseenLast, PinLine, type WaitingPin } from "./pin_line.ts";
 import { begun, counted, goesOn, touched, unlockBounds, waiting } from "./pin_stages.ts";
 import { type AfterEnd, type Asked, boundOf, expiryOf, phaseOf, type Stage } from "./stage.ts";
-import { wrongEntry } from "./wrong_entry.ts";
+import { verdictOn } from "./unlock_failed.ts";
 
 export class SessionCore {
   readonly #insertions = new Insertions();
@@ -30,7 +32,7 @@ export class SessionCore {
   #run = 0;
   #target: PinTarget | undefined;
   #shown: SessionPhase = { phase: "no-reader" };
-  #crashes: number[] = [];
+  readonly #crashes = new Crashes();
   #stopped = false;
   #date = 0;
   #out: SessionCommand[] = [];
@@ -168,7 +170,7 @@ export class SessionCore {
     if (taken === undefined) return;
     const { insertion: { reader }, isNew } = taken;
     if (isNew) {
-      this.#crashes = [];
+      this.#crashes.clear();
       this.#journal("info", "card-inserted", { reader });
     }
     this.#run += 1;
@@ -262,40 +264,26 @@ export class SessionCore {
     if (stage.at !== "unlocking" && stage.at !== "suspended") return;
     const { report, pin: { ticket } } = stage;
     const { holder } = report;
-    switch (why.failure) {
-      case "wrong-pin":
-      case "wrong-id": {
-        const { triesLeft } = why;
-        const event = why.failure === "wrong-pin" ? "pin-wrong" : "user-id-wrong";
-        this.#journal("warning", event, { holder, triesLeft });
-        this.#answer(ticket, wrongEntry(report, triesLeft));
-        return this.#askAgain({ ...report, triesLeft }, { wrong: true, now });
+    const verdict = verdictOn(why, report);
+    switch (verdict.next) {
+      case "ask": {
+        const { warning, outcome, wrong } = verdict;
+        if (warning !== undefined) {
+          this.#journal("warning", warning.event, { holder, triesLeft: warning.triesLeft });
+        }
+        this.#answer(ticket, outcome);
+        return this.#askAgain(verdict.report, { wrong, now });
       }
-      case "wrong-passkey":
-        this.#journal("warning", "passkey-wrong", { holder, triesLeft: why.triesLeft });
-        this.#answer(ticket, { outcome: "wrong-passkey", triesLeft: why.triesLeft });
-        return this.#askAgain(report, { wrong: false, now });
-      case "not-sealed-to-me":
-        this.#answer(ticket, { outcome: "stale" });
-        return this.#askAgain(report, { wrong: false, now });
-      case "given-up":
-        this.#answer(ticket, { outcome: "given-up" });
-        return this.#askAgain(report, { wrong: false, now });
-      case "last-try": {
-        const { triesLeft } = why;
-        this.#answer(ticket, { outcome: "not-tried", triesLeft });
-        return this.#askAgain({ ...report, triesLeft }, { wrong: false, now });
-      }
-      case "blocked":
+      case "block":
         return this.#block(holder, now);
-      case "refused":
-        this.#journal("warning", "profile-refused", { fault: why.fault });
-        this.#withdraw({ outcome: "refused", fault: why.fault });
-        return this.#settle({ phase: "refused", fault: why.fault }, now);
-      case "failed":
-        return this.#fail(why.reason, now);
+      case "refuse":
+        this.#journal("warning", "profile-refused", { fault: verdict.fault });
+        this.#withdraw({ outcome: "refused", fault: verdict.fault });
+        return this.#settle({ phase: "refused", fault: verdict.fault }, now);
+      case "fail":
+        return this.#fail(verdict.reason, now);
       default:
-        assertNever(why);
+        assertNever(verdict);
     }
   }
 
@@ -315,7 +303,7 @@ export class SessionCore {
   #onApplied(): void {
     const stage = this.#stage;
     if (stage.at !== "applying") return;
-    this.#crashes = [];
+    this.#crashes.clear();
     this.#stage = { at: "up", grant: stage.grant, since: this.#date };
     this.#journal("info", "session-up", {
       holder: stage.grant.holder,
@@ -346,14 +334,15 @@ export class SessionCore {
     }
     if (!this.#engineRuns()) return;
     this.#journal("error", "engine-lost", { reason });
-    this.#crashes = [...this.#crashes.filter((at) => at > now - limits.CRASH_WINDOW_MS), now];
     this.#withdraw({ outcome: "failed", reason });
     this.#afterEnd(
-      this.#crashes.length < limits.CRASHES ? { next: "again" } : {
-        next: "settle",
-        phase: { phase: "failed", reason },
-        retryAt: now + limits.CRASH_PAUSE_MS,
-      },
+      this.#crashes.add(now)
+        ? {
+          next: "settle",
+          phase: { phase: "failed", reason },
+          retryAt: now + limits.CRASH_PAUSE_MS,
+        }
+        : { next: "again" },
       now,
     );
   }
@@ -373,41 +362,28 @@ export class SessionCore {
 
   #onTick(now: number): void {
     const stage = this.#stage;
-    const isDue = (at: number | undefined, clock: number) => at !== undefined && clock >= at;
-    if (!isDue(this.deadline, now) && !isDue(this.expiry, this.#date)) return;
-    switch (stage.at) {
-      case "starting":
-        return this.#fail("the card gave no answer in time", now);
-      case "unlocking":
-        return this.#fail("unlocking took too long", now);
-      case "applying":
-        return this.#fail("the network could not be set up in time", now);
-      case "suspended":
-        if (isDue(this.deadline, now)) {
-          return this.#fail("the card was not given back in time", now);
-        }
-        return this.#expire(stage.report.holder, stage.report.expiresAt, now);
-      case "asked":
-        return this.#expire(stage.report.holder, stage.report.expiresAt, now);
-      case "up":
-        return this.#expire(stage.grant.holder, stage.grant.expiresAt, now);
-      case "ending":
-        this.#stage = { ...stage, killed: true };
+    const due = dueIn(stage, { now, date: this.#date });
+    switch (due.is) {
+      case "nothing":
+        return;
+      case "failed":
+        return this.#fail(due.reason, now);
+      case "expired":
+        this.#journal("warning", "card-expired", { holder: due.holder });
+        return this.#settle(
+          { phase: "expired", holder: due.holder, expiredAt: due.expiredAt },
+          now,
+        );
+      case "kill":
+        if (stage.at === "ending") this.#stage = { ...stage, killed: true };
         this.#out.push({ type: "kill-engine", run: this.#current() });
         return;
-      case "settled":
+      case "again":
         this.#stage = { at: "idle" };
         return this.#look(now);
-      case "idle":
-        return;
       default:
-        assertNever(stage);
+        assertNever(due);
     }
-  }
-
-  #expire(holder: string, expiredAt: number, now: number): void {
-    this.#journal("warning", "card-expired", { holder });
-    this.#settle({ phase: "expired", holder, expiredAt }, now);
   }
 
   /** Gives up on this engine; another one is tried after a pause while the card stays. */

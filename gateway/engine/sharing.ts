@@ -4,9 +4,6 @@
  * kept nowhere.
  */
 import { assertNever } from "../../os/assert_never.ts";
-import { CardGarbledError } from "../../token/apdu/channel.ts";
-import { parseResponse } from "../../token/apdu/response.ts";
-import { SW, triesLeft } from "../../token/apdu/status.ts";
 import type { CardSession } from "../../token/pcsc/types.ts";
 import {
   ApduPolicy,
@@ -23,10 +20,9 @@ import type {
   OwnNeeds,
 } from "../../token/share/lease_events.ts";
 import { type Holding, LeaseQueue, type Waiting } from "../../token/share/lease_queue.ts";
+import { JudgedExchange } from "./judged_exchange.ts";
 import type { ShareStart } from "./share_messages.ts";
 
-/** Wrong PINs that terminals may enter in one session: its own PIN gives the tries back each time. */
-const WRONG_PINS_OF_SESSION = 2;
 /** How often those who wait are told their places at most, in milliseconds. */
 const TELL_MS = 100;
 
@@ -102,10 +98,10 @@ export interface ShareSituation {
 export class Sharing {
   readonly #parts: SharingParts;
   readonly #queue: LeaseQueue;
+  readonly #judged: JudgedExchange;
   readonly #entries = new Map<LeaseId, Entry>();
   #protectedKeys: readonly number[] = [];
   #nextLease = 1;
-  #wrongPins = 0;
   /** Of the lease that ended last. */
   #wrongPinsToRestore = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -114,6 +110,7 @@ export class Sharing {
 
   constructor(parts: SharingParts) {
     this.#parts = parts;
+    this.#judged = new JudgedExchange(parts.card);
     this.#queue = new LeaseQueue({ idleMs: parts.share.idleMs, hardMs: parts.share.hardMs });
   }
 
@@ -216,7 +213,7 @@ export class Sharing {
     if (entry === undefined) return { is: "fault", fault: "no-lease" };
     if (entry.isBusy) return { is: "fault", fault: "busy" };
     try {
-      const apdu = await this.#busy(lease, entry, () => this.#judged(entry, raw, sealed));
+      const apdu = await this.#busy(lease, entry, () => this.#judged.run(entry, raw, { sealed }));
       // Nobody gets the answer to a command of a lease that has ended.
       if (this.#queue.holds(lease)) return { is: "response", apdu };
       apdu.fill(0);
@@ -238,58 +235,6 @@ export class Sharing {
       entry.isBusy = false;
       this.#on({ type: "exchange-ended", lease });
     }
-  }
-
-  async #judged(entry: Entry, raw: Uint8Array, sealed: boolean): Promise<Uint8Array> {
-    const verdict = sealed
-      ? { verdict: "probe-first" as const, probe: Uint8Array.of(0, 0x20, 0, raw[3] ?? 0) }
-      : entry.policy.judge(raw);
-    switch (verdict.verdict) {
-      case "refuse":
-        return this.#refuse(entry, raw, verdict.sw);
-      case "probe-first": {
-        if (this.#wrongPins >= WRONG_PINS_OF_SESSION) {
-          return this.#refuse(entry, raw, SW.CONDITIONS_NOT_SATISFIED);
-        }
-        const sw = swOf(await this.#transmit(verdict.probe));
-        if (!entry.policy.mayTry(verdict.probe, sw)) {
-          return this.#refuse(entry, raw, SW.CONDITIONS_NOT_SATISFIED);
-        }
-        return await this.#forward(entry, raw);
-      }
-      case "forward":
-        return await this.#forward(entry, raw);
-      default:
-        return assertNever(verdict);
-    }
-  }
-
-  async #forward(entry: Entry, raw: Uint8Array): Promise<Uint8Array> {
-    entry.audit.ran(raw);
-    const answer = await this.#transmit(raw);
-    const sw = swOf(answer);
-    entry.policy.answered(raw, sw);
-    const isPin = raw.length > 5 && (raw[1] === 0x20 || raw[1] === 0x24);
-    if (isPin && (triesLeft(sw) !== undefined || sw === SW.AUTH_METHOD_BLOCKED)) {
-      entry.wrongPins++;
-      this.#wrongPins++;
-    }
-    return answer;
-  }
-
-  /** What no card may answer is the terminal's own matter: it is told that something went wrong. */
-  async #transmit(raw: Uint8Array): Promise<Uint8Array> {
-    try {
-      return await this.#parts.card.transmit(raw);
-    } catch (error) {
-      if (!(error instanceof CardGarbledError)) throw error;
-      return Uint8Array.of(SW.NO_PRECISE_DIAGNOSIS >> 8, SW.NO_PRECISE_DIAGNOSIS & 0xff);
-    }
-  }
-
-  #refuse(entry: Entry, raw: Uint8Array, sw: number): Uint8Array {
-    entry.audit.refused(raw);
-    return Uint8Array.of(sw >> 8, sw & 0xff);
   }
 
   #held(lease: LeaseId): Entry | undefined {
@@ -399,8 +344,4 @@ export class Sharing {
       this.#parts.onChange();
     }, TELL_MS);
   }
-}
-
-function swOf(answer: Uint8Array): number {
-  return parseResponse(answer)?.sw ?? SW.NO_PRECISE_DIAGNOSIS;
 }

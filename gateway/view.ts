@@ -42,7 +42,7 @@ export type PhaseDetail =
   | {
     readonly phase: "unlocking";
     readonly holder: string;
-    /** It takes longer than usual: the box is busy. */
+    /** It takes longer than usual. */
     readonly slow?: true;
     /** The card works once its holder touches it. */
     readonly touch?: true;

@@ -131,7 +131,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
       until: TIME,
       from: STRING,
       asksUserId: { type: "boolean", description: "The user id is to be typed with the PIN" },
-      slow: { type: "boolean", description: "Unlocking takes longer than usual: the box is busy" },
+      slow: { type: "boolean", description: "Unlocking takes longer than usual" },
       touch: { type: "boolean", description: "The card works once its holder touches it" },
       token: { enum: ["stick", "either"] },
     },

@@ -40,7 +40,7 @@ export const portalEn: PortalMessages = {
     title: "Unlocking",
     text: "Please wait: the card is being unlocked. Leave it in the reader.",
   },
-  slow: "This takes longer than usual: the gateway is busy. It goes on by itself.",
+  slow: "This takes longer than usual. It goes on by itself.",
   touch: {
     title: "Touch your key",
     text: "The PIN is right. Touch the button or the metal of your key now: it waits 15 seconds.",

@@ -1,23 +1,30 @@
 /** A passkey at a gateway's portal, in a real browser with a virtual authenticator. */
 import assert from "node:assert/strict";
 import type { CDPSession, Page } from "playwright-core";
+import { fileURLToPath } from "node:url";
 import { sleep } from "../lab/machine.ts";
 import { type Needle, searchMemory } from "../lab/memory_search.ts";
+import { startPcscd, startSoftcard } from "../lab/pcscd.ts";
 import type { Box } from "../story/box.ts";
 import type { Card } from "../story/card.ts";
 import { secretsOf } from "../story/secrets.ts";
 import type { Terminal } from "../story/terminal.ts";
 import { openOffice, untilPhase } from "../story/visits.ts";
+import type { World } from "../story/world.ts";
 import { says, TerminalBrowser } from "./terminal_browser.ts";
 
+const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
+const DENO = [Deno.execPath(), "run", "-A", "--cached-only", "--no-prompt", "--no-check", MAIN];
+
 interface Place {
+  readonly world: World;
   readonly box: Box;
   readonly terminal: Terminal;
   readonly card: Card;
 }
 
 /** Added with the PIN, used in its place, found in no memory, and told from another one. */
-export async function passkeyInBrowser({ box, terminal, card }: Place): Promise<void> {
+export async function passkeyInBrowser({ world, box, terminal, card }: Place): Promise<void> {
   await using browser = await TerminalBrowser.open(terminal.machine, box);
   const page = await browser.page();
   const bodies: string[] = [];
@@ -59,6 +66,28 @@ export async function passkeyInBrowser({ box, terminal, card }: Place): Promise<
   const right = bodies.at(-1) ?? "";
   assert.equal(JSON.parse(right).way, "passkey");
 
+  const kept = await box.gateway("--passkeys");
+  assert.match(kept.stdout, /^\S+ {2}Hana's key {2}\S+\n {2}passkey1\.\S+\n$/);
+  const word = kept.stdout.trim().split("\n").at(-1)?.trim() ?? "";
+  const forgotten = await box.gateway("--forget-passkey", word);
+  assert.match(forgotten.stdout, /^The passkey Hana's key of \S+ is forgotten\.$/m);
+  assert.equal((await box.gateway("--forget-passkey", word)).code, 1);
+  await box.insert(card);
+  await says(page, "h1", "Enter your PIN");
+  assert.equal(await page.locator("[data-action=passkey]").count(), 0, "it opens nothing here");
+  await box.takeAway();
+  await untilPhase(terminal, box, ["no-card"]);
+
+  // In the card's own profile it opens at any gateway of that name, also at one that keeps nothing.
+  await putIntoCard({ world, card }, word);
+  await box.insert(card);
+  await says(page, "h1", "Enter your PIN");
+  await page.click("[data-action=passkey]");
+  await says(page, "h1", "You are connected");
+  await openOffice(terminal);
+  await box.remove();
+  await untilPhase(terminal, box, ["no-card"]);
+
   await box.insert(card);
   await says(page, "h1", "Enter your PIN");
   assert.equal((await send(page, right)).outcome, "stale", "an answer to the engine before");
@@ -77,25 +106,31 @@ export async function passkeyInBrowser({ box, terminal, card }: Place): Promise<
   const { triesLeft } = await untilPhase(terminal, box, ["pin-asked"]);
   assert.equal(triesLeft, 3, "no try of the card's is spent");
   await other.unplug();
+  await box.takeAway();
+  await untilPhase(terminal, box, ["no-card"]);
+}
 
-  const kept = await box.gateway("--passkeys");
-  assert.match(kept.stdout, /^\S+ {2}Hana's key {2}\S+\n {2}passkey1\.\S+\n$/);
-  const word = kept.stdout.trim().split("\n").at(-1)?.trim() ?? "";
-  const forgotten = await box.gateway("--forget-passkey", word);
-  assert.match(forgotten.stdout, /^The passkey Hana's key of \S+ is forgotten\.$/m);
-  assert.equal((await box.gateway("--forget-passkey", word)).code, 1);
-  await box.remove();
-  await untilPhase(terminal, box, ["no-card"]);
-  await box.insert(card);
-  await says(page, "h1", "Enter your PIN");
-  assert.equal(await page.locator("[data-action=passkey]").count(), 0, "it opens nothing here");
-  await box.remove();
-  await untilPhase(terminal, box, ["no-card"]);
+/** At a station: the word that a gateway told goes into the profile on the card. */
+async function putIntoCard(
+  { world, card }: Pick<Place, "world" | "card">,
+  word: string,
+): Promise<void> {
+  const machine = await world.network.lab.machine("passkey-station");
+  await machine.quickAckLoopback();
+  await startPcscd(machine);
+  const running = await startSoftcard(machine, { state: card.state, pin: card.pin });
+  const { code, stdout, stderr } = await machine.run(
+    [...DENO, "token", "passkey", "add", word, "--pin-stdin"],
+    { input: `${card.pin}\n` },
+  );
+  await running.stop();
+  assert.equal(code, 0, stderr);
+  assert.equal(stdout, "These passkeys open this profile: Hana's key.\n");
 }
 
 /** What the passkey said and what it opened: in the engine at most, and nowhere once the card is out. */
 async function inEngineOnly(
-  { box, terminal, card }: Place,
+  { box, terminal, card }: Omit<Place, "world">,
   prf: readonly Uint8Array[],
 ): Promise<void> {
   const secrets: Needle[] = [

@@ -2,6 +2,9 @@
 import assert from "node:assert/strict";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { decodeCarried, encodeCarried } from "../../token/profile/carried_head.ts";
+import { readHeader } from "../../token/profile/age_header.ts";
+import { isPasskeyName } from "../../token/profile/passkey_name.ts";
+import { passkeysIn, withPasskeys } from "../../token/profile/passkeys.ts";
 import { openContainer, recipientKinds } from "../../token/profile/container.ts";
 import { readAgeIdentity } from "../../token/profile/age_identity.ts";
 import { decodeFrame, encodeFrame } from "../../token/profile/frame.ts";
@@ -221,12 +224,23 @@ const own = await readAgeIdentity(utf8(IDENTITY));
 assert.ok(typeof own === "object");
 const identity = own;
 
-const KINDS = ["X25519", "scrypt", "piv-p256", "sekisho-split"];
+const KINDS = ["X25519", "scrypt", "piv-p256", "sekisho-split", "age-encryption.org/fido2prf"];
+
+const NONCE = new Uint8Array(16);
+const WITH_PASSKEYS = withPasskeys(SEALED, {
+  passkeys: [{ name: "phone", body: new Uint8Array(32) }, {
+    name: "鍵",
+    body: new Uint8Array(32).fill(1),
+  }],
+  nonce: NONCE,
+  fileKey: NONCE,
+});
 
 const containers: FuzzTarget = {
   name: "profile_containers",
   seeds: [
     SEALED,
+    WITH_PASSKEYS,
     utf8("age-encryption.org/v1\n-> scrypt AAAAAAAAAAAAAAAAAAAAAA 30\nAAAA\n--- AAAA\n12345678"),
     utf8(`age-encryption.org/v1\n${"-> X25519 AAAA\nAAAA\n".repeat(30)}--- AAAA\n`),
     utf8("age-encryption.org/v1\n-> piv-p256 AAAAAA AAAA\nAAAA\n--- AAAA\n" + "x".repeat(64)),
@@ -240,7 +254,12 @@ const containers: FuzzTarget = {
         return identity.unwrapFileKey(stanzas);
       },
     });
+    const parts = readHeader(input);
+    for (const { name, body } of passkeysIn(input, NONCE)) {
+      assert.ok(isPasskeyName(name) && body.length === 32, "as a page may show it");
+    }
     if (typeof opened === "object") {
+      assert.ok(parts, "what opens can be taken apart");
       assert.equal(text(opened.plaintext), "settings", "nobody has sealed anything else");
       return "opened";
     }
@@ -248,7 +267,8 @@ const containers: FuzzTarget = {
     assert.ok(asked <= MOST_STANZAS && (kinds?.length ?? 0) <= MOST_STANZAS);
     assert.ok(kinds === undefined || input.indexOf(0x0a) < LONGEST_HEADER);
     const known = (kind: string) => KINDS.includes(kind) ? kind : "other";
-    return `${opened} ${asked > 0} ${kinds?.slice(0, 2).map(known).join()}`;
+    assert.ok((parts?.stanzas.length ?? 0) <= MOST_STANZAS);
+    return `${opened} ${parts !== undefined} ${asked > 0} ${kinds?.slice(0, 2).map(known).join()}`;
   },
 };
 

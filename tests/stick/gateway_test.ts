@@ -47,7 +47,19 @@ labTest("a stick in the gateway's port: asked for, opened, pulled, erased", asyn
   // Put in again, it is asked for again.
   await port.insert(stick.image);
   await world.place.until("pin-asked");
-  assert.deepEqual(await world.place.enter(PASSWORD), { outcome: "up" });
+  const key = new Uint8Array(64).fill(0x5a);
+  const added = await world.place.add(PASSWORD, key);
+  assert.deepEqual(added, { outcome: "up", passkey: "added" });
+  await world.place.reach();
+  await port.pull();
+  await world.place.until("no-card");
+
+  // And by the passkey that was added, the stick being as it was.
+  await port.insert(stick.image);
+  await world.place.until("pin-asked");
+  const other = await world.place.show(new Uint8Array(64));
+  assert.deepEqual(other, { outcome: "wrong-passkey", triesLeft: 4 });
+  assert.deepEqual(await world.place.show(key), { outcome: "up" });
   await world.place.reach();
   await port.pull();
   await world.place.until("no-card");
@@ -189,6 +201,6 @@ async function open(more: readonly string[] = []): Promise<World> {
   const stick = await makeStick(dir, { server, issuer, more });
   await hub.peer({ privateKey: "", publicKey: stick.publicKey }, "allowed-ips 10.7.0.2/32");
   const port = new Port(`${dir}/port`);
-  const place = await Place.open(ground, `[stick]\ndevices = ["${port.path}"]\n`);
+  const place = await Place.open(ground, `[stick]\ndevices = ["${port.path}"]\n[passkeys]\n`);
   return new World({ place, stick, port });
 }

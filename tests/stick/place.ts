@@ -1,6 +1,7 @@
 /** A gateway with one terminal, and a server on the Internet that its token's profile names. */
 import assert from "node:assert/strict";
-import { sealPin } from "../../token/pin/seal.ts";
+import { boundTo, sealPasskey } from "../../token/pin/passkey.ts";
+import { type Sealed, sealPin } from "../../token/pin/seal.ts";
 import type { IssuerKey } from "../../token/profile/types.ts";
 import { WireguardEnd } from "../interop/wireguard.ts";
 import { Lab } from "../lab/lab.ts";
@@ -113,15 +114,37 @@ ${tables}`,
 
   /** Enters a password as the page does. */
   async enter(password: string, userId?: string): Promise<Record<string, unknown>> {
+    const to = await this.#target();
+    return await this.#send(to, await sealPin(utf8(password), { ...to, userId }));
+  }
+
+  /** The same, and adds a passkey that answers so (64 bytes). */
+  async add(password: string, answer: Uint8Array): Promise<Record<string, unknown>> {
+    const to = await this.#target();
+    const addition = { ...await sealPasskey(answer, to), name: "phone" };
+    const sealed = await sealPin(utf8(password), { ...to, bound: boundTo(addition) });
+    return await this.#send(to, sealed, { adds: { ...texts(addition), name: "phone" } });
+  }
+
+  /** Shows a passkey's answer in the password's place. */
+  async show(answer: Uint8Array): Promise<Record<string, unknown>> {
+    const to = await this.#target();
+    return await this.#send(to, await sealPasskey(answer, to), { way: "passkey" });
+  }
+
+  async #target(): Promise<{ engine: string; publicKey: Uint8Array }> {
     const { target } = await this.portal();
     assert.ok(target, "a password is asked for");
     const publicKey = Uint8Array.fromBase64(target.publicKey, { alphabet: "base64url" });
-    const { engine } = target;
-    const to = { publicKey, engine, userId };
-    const sealed = await sealPin(new TextEncoder().encode(password), to);
-    const text = (bytes: Uint8Array) =>
-      bytes.toBase64({ alphabet: "base64url", omitPadding: true });
-    const body = { engine, enc: text(sealed.enc), ciphertext: text(sealed.ciphertext) };
+    return { engine: target.engine, publicKey };
+  }
+
+  async #send(
+    { engine }: { engine: string },
+    sealed: Sealed,
+    more: Record<string, unknown> = {},
+  ): Promise<Record<string, unknown>> {
+    const body = { engine, ...texts(sealed), ...more };
     const { stdout } = await this.ground.terminal.run([
       ...["curl", "-sk", "-m", "200", "-H", `Origin: ${PORTAL}`, "--data-binary", "@-"],
       ...["-H", "Content-Type: application/json", `${PORTAL}/api/pin`],
@@ -150,4 +173,11 @@ ${tables}`,
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#gateway.stop(20_000);
   }
+}
+
+const utf8 = (text: string) => new TextEncoder().encode(text);
+
+function texts({ enc, ciphertext }: Sealed): { enc: string; ciphertext: string } {
+  const text = (bytes: Uint8Array) => bytes.toBase64({ alphabet: "base64url", omitPadding: true });
+  return { enc: text(enc), ciphertext: text(ciphertext) };
 }

@@ -339,15 +339,20 @@ async function passkeysOf(
   const issue = (await shown(token)).profile;
   const settings = await exported(token);
   const container = () => readContainer(`${dir}/card.state`);
-  const fileKey = await readFileKey(`${dir}/card.state`, recovery);
-  const decrypter = new Decrypter();
-  decrypter.addIdentity(recovery);
-  const nonce = passkeyNonce(sha256(await decrypter.decrypt(await container())));
-  const prf = new Uint8Array(64).fill(9);
-  const word = (name: string, fill = 9) => {
-    const prf = new Uint8Array(64).fill(fill);
-    return formatPasskey({ name, body: prfStanza(fileKey, { nonce, prf }).body }, nonce);
+  /** Makes words for the issue that the card carries now. */
+  const issuedNow = async () => {
+    const fileKey = await readFileKey(`${dir}/card.state`, recovery);
+    const decrypter = new Decrypter();
+    decrypter.addIdentity(recovery);
+    const nonce = passkeyNonce(sha256(await decrypter.decrypt(await container())));
+    const word = (name: string, fill = 9) => {
+      const prf = new Uint8Array(64).fill(fill);
+      return formatPasskey({ name, body: prfStanza(fileKey, { nonce, prf }).body }, nonce);
+    };
+    return { nonce, word };
   };
+  const { nonce, word } = await issuedNow();
+  const prf = new Uint8Array(64).fill(9);
   const add = (text: string, options = {}) =>
     token(["passkey", "add", text, "--pin-stdin"], { ...PIN, ...options });
   assert.match((await add(word("phone"))).stdout, /^These passkeys open this profile: phone\./);
@@ -374,11 +379,23 @@ async function passkeysOf(
   assert.match(nobody.stderr, /there is none of that name/);
   await token([...remove, "phone", "--pin-stdin"], PIN);
   assert.equal((await token(["passkey", "list"])).stdout, "key\n");
-  const renew = ["renew", "--issuer", `${dir}/issuer`, "--pin-stdin"];
+  const beside = `${dir}/beside`;
+  const renew = ["renew", "--issuer", `${dir}/issuer`, "--pin-stdin", "--bundle-out", beside];
   assert.match(
     (await token(renew, PIN)).stderr,
     /these passkeys don't open the new profile until they are added again: key/,
   );
+  assert.deepEqual(await json(token, ["passkey", "list"]), []);
+  // In a file beside its card: the card's own profile is not touched.
+  const next = (await issuedNow()).word("phone");
+  const addBeside = ["passkey", "add", next, "--pin-stdin", "--bundle", beside];
+  assert.match(
+    (await token(addBeside, { ...PIN, code: 2 })).stderr,
+    /--bundle and --bundle-out go/,
+  );
+  await token([...addBeside, "--bundle-out", `${dir}/next`], PIN);
+  const listed = await json(token, ["passkey", "list", "--bundle", `${dir}/next`]);
+  assert.deepEqual(listed, ["phone"]);
   assert.deepEqual(await json(token, ["passkey", "list"]), []);
 }
 

@@ -6,6 +6,7 @@ import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { hkdf } from "@noble/hashes/hkdf.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { Decrypter, Encrypter } from "age-encryption";
+import { PASSKEY_NAME_LABEL } from "./passkey_name.ts";
 import { LARGEST_CONTAINER, LONGEST_HEADER, MOST_STANZAS } from "./limits.ts";
 import type { FileKeyIdentity, Stanza } from "./types.ts";
 
@@ -107,7 +108,8 @@ export function recipientKinds(sealed: Uint8Array): string[] | undefined {
   const end = sealed.length > LARGEST_CONTAINER ? undefined : headerEnd(sealed);
   if (end === undefined) return undefined;
   const text = new TextDecoder("latin1").decode(sealed.subarray(0, end));
-  return [...text.matchAll(/^-> (\S+)/gm)].map(([, kind = ""]) => kind);
+  return [...text.matchAll(/^-> (\S+)/gm)].map(([, kind = ""]) => kind)
+    .filter((kind) => kind !== PASSKEY_NAME_LABEL);
 }
 
 /** Where the line of the header's MAC ends. */

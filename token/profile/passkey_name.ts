@@ -1,5 +1,8 @@
 /** What passkeys are called; runs in browsers too. @core */
 
+/** The kind of the stanzas that hold names; nobody's way in. */
+export const PASSKEY_NAME_LABEL = "sekisho-name";
+
 /** Longest name of a passkey, in characters. */
 export const LONGEST_PASSKEY_NAME = 32;
 

@@ -12,7 +12,7 @@ import { concat } from "../apdu/tlv.ts";
 import { readHeader, writeHeader } from "./age_header.ts";
 import { isPrfStanza, PRF_BODY_BYTES, prfStanzaOf } from "./fido2prf.ts";
 import { MOST_PASSKEYS } from "./limits.ts";
-import { isPasskeyName } from "./passkey_name.ts";
+import { isPasskeyName, PASSKEY_NAME_LABEL } from "./passkey_name.ts";
 import { PRF_NONCE_BYTES } from "./prf_inputs.ts";
 import type { Stanza } from "./types.ts";
 
@@ -24,7 +24,6 @@ export interface Passkey {
   readonly body: Uint8Array;
 }
 
-const NAME_LABEL = "sekisho-name";
 const TEXT_START = "passkey1";
 
 /**
@@ -62,11 +61,11 @@ export function withPasskeys(
     throw new RangeError(`Cannot add a passkey: there are ${MOST_PASSKEYS}; remove one first`);
   }
   const others = parts.stanzas.filter((stanza) =>
-    !isPrfStanza(stanza, nonce) && stanza.args[0] !== NAME_LABEL
+    !isPrfStanza(stanza, nonce) && stanza.args[0] !== PASSKEY_NAME_LABEL
   );
   const own = passkeys.flatMap(({ name, body }) => [
     prfStanzaOf(body, nonce),
-    { args: [NAME_LABEL, tagOf(body), nameText(name)], body: new Uint8Array(0) },
+    { args: [PASSKEY_NAME_LABEL, tagOf(body), nameText(name)], body: new Uint8Array(0) },
   ]);
   return writeHeader({ stanzas: [...others, ...own], payload: parts.payload }, fileKey);
 }
@@ -104,7 +103,7 @@ export function parsePasskey(
 
 function nameOf(body: Uint8Array, stanzas: readonly Stanza[]): string | undefined {
   const tag = tagOf(body);
-  const own = stanzas.find(({ args }) => args[0] === NAME_LABEL && args[1] === tag);
+  const own = stanzas.find(({ args }) => args[0] === PASSKEY_NAME_LABEL && args[1] === tag);
   return nameFrom(own?.args[2] ?? "");
 }
 

@@ -68,7 +68,9 @@ function focusPin(): void {
 root.addEventListener("submit", (event) => {
   event.preventDefault();
   const { submitter } = event as SubmitEvent;
-  void submit(submitter instanceof HTMLButtonElement && submitter.value === "add");
+  // The first button is what a browser takes for the return key.
+  const isNamed = document.activeElement?.id === "passkey-name";
+  void submit(isNamed || submitter instanceof HTMLButtonElement && submitter.value === "add");
 });
 
 root.addEventListener("click", (event) => {
@@ -93,7 +95,9 @@ async function submit(adds: boolean): Promise<void> {
   const userId = userIdField()?.value;
   if (field === null || local.sending) return;
   if (field.value === "" || userId?.trim() === "") return focusPin();
-  const name = root.querySelector<HTMLInputElement>("#passkey-name")?.value.trim() ?? "";
+  const typed = root.querySelector<HTMLInputElement>("#passkey-name")?.value ?? "";
+  const name = typed.replaceAll(/\p{C}/gu, "").trim() ||
+    portalMessages(language, state.token).passkey.usualName;
   const pin = new TextEncoder().encode(field.value);
   field.value = "";
   await sending(async (target) => {

@@ -14,6 +14,7 @@ export interface Clocks {
   readonly awake: number;
 }
 
+/** Tells how long its machine slept, whoever reads the clocks for it. */
 export class SleepGauge {
   /** What the machine slept since boot, at least: a process held up between the readings reads less. */
   #slept: number;

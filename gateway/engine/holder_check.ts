@@ -2,6 +2,7 @@
  * Where the holder types a user id with the PIN: whether it is the opened profile's. What a wrong one
  * had opened is wiped, and the card forgets the PIN; a card can't count such tries, so this does.
  */
+import { CardGarbledError, CardRefusedError, CardSilentError } from "../../token/apdu/channel.ts";
 import { equalBytes } from "../../token/constant_time.ts";
 import type { CardSession } from "../../token/pcsc/types.ts";
 import { userIdDigest } from "../../token/pin/user_id.ts";
@@ -46,13 +47,28 @@ export class HolderCheck {
     this.#secrets.forgetFileKey();
     if ("found" in token) return { result: "failed", why: countWrong(token, "wrong-id") };
     this.#wrongIds++;
-    const pin = session && await freshPinStatus(session, token.card);
-    if (pin?.state === "blocked") return { result: "failed", why: { failure: "blocked" } };
-    if (pin === undefined || this.#wrongIds >= WRONG_ENTRIES) {
-      const reason = `${this.#wrongIds} times a wrong user id or PIN; wait, then try again`;
-      return { result: "failed", why: { failure: "failed", reason } };
+    return { result: "failed", why: await this.#wrongId(token, session) };
+  }
+
+  /** Has the card forget the PIN that it took. */
+  async #wrongId(
+    { card }: ReadyCard,
+    session: Pick<CardSession, "reset"> | undefined,
+  ): Promise<UnlockFailure> {
+    try {
+      const pin = session && await freshPinStatus(session, card);
+      if (pin?.state === "blocked") return { failure: "blocked" };
+      if (pin !== undefined && this.#wrongIds < WRONG_ENTRIES) {
+        return { failure: "wrong-id", triesLeft: pin.triesLeft };
+      }
+    } catch (error) {
+      const isCards = error instanceof CardSilentError || error instanceof CardGarbledError ||
+        error instanceof CardRefusedError;
+      if (!isCards) throw error;
+      return { failure: "failed", reason: error.message };
     }
-    return { result: "failed", why: { failure: "wrong-id", triesLeft: pin.triesLeft } };
+    const reason = `${this.#wrongIds} times a wrong user id or PIN; wait, then try again`;
+    return { failure: "failed", reason };
   }
 }
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { HeldInProcess } from "../../tests/token/held_card.ts";
 import { makeSample, PIN, type Sample } from "../../tests/token/sample.ts";
+import { CardSilentError } from "../../token/apdu/channel.ts";
 import { writeProfileToCard } from "../../token/profile/carrier.ts";
 import { sealProfile } from "../../token/profile/seal.ts";
 import { userIdDigest } from "../../token/pin/user_id.ts";
@@ -107,6 +108,24 @@ Deno.test("wrong ids are bounded, whatever the card counts", async () => {
   const last = await holder.enter(ready, { id: "mallory" });
   assert.ok(last.result === "failed" && last.why.failure === "failed");
   assert.match(last.why.reason, /^5 times a wrong user id or PIN; wait, then try again$/);
+});
+
+Deno.test("a card that keeps the PIN after a wrong id, or falls silent, is not asked again", async () => {
+  const at = await place({ profile: true });
+  const ready = readyOf(await at.look());
+  const without = new Holder({
+    sample: at.sample,
+    card: Object.assign(at.card, { reset: () => Promise.resolve() }),
+  });
+  const kept = await without.enter(ready, { id: "mallory" });
+  assert.ok(kept.result === "failed" && kept.why.failure === "failed");
+  assert.match(kept.why.reason, /its PIN stays verified after a reset/);
+  const silent = new Holder({
+    sample: at.sample,
+    card: Object.assign(at.card, { reset: () => Promise.reject(new CardSilentError("silent")) }),
+  });
+  const quiet = await silent.enter(ready, { id: "mallory" });
+  assert.deepEqual(quiet, { result: "failed", why: { failure: "failed", reason: "silent" } });
 });
 
 Deno.test("a stick counts wrong ids and wrong passwords together", async () => {

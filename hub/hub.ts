@@ -108,9 +108,9 @@ export class Hub {
     if (fixed !== undefined) {
       throw new Error(`Cannot reload: ${fixed} has changed; restart the hub to use it`);
     }
+    const known = endpointsKnown(await this.#tunnel.get());
     this.#announced.prepare(next.client);
     const keys = new ClientKeys(next.client);
-    const known = endpointsKnown(await this.#tunnel.get());
     const enforce = (config: HubConfig) =>
       this.#nftables.run(ruleset(config, { whereUnknown: this.#whereabouts.unknown }));
     try {
@@ -126,7 +126,9 @@ export class Hub {
       });
     } catch (error) {
       keys[Symbol.dispose]();
-      this.#whereabouts.reset(before.client, known);
+      // Somebody may have spoken meanwhile.
+      const now = await this.#tunnel.get().then(endpointsKnown, () => known);
+      this.#whereabouts.reset(before.client, now);
       enforce(before);
       throw error;
     }

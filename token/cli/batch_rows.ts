@@ -18,7 +18,10 @@ export interface BatchRow {
 }
 
 /** Columns that stand for a flag of `token issue`; lists are separated by spaces. */
-const TEXT_COLUMNS = ["user_id", "user_name", "server_id", "expires", "mtu", "keepalive"] as const;
+const TEXT_COLUMNS = [
+  ...["user_id", "user_name", "ask_user_id"] as const,
+  ...["server_id", "expires", "mtu", "keepalive"] as const,
+] as const;
 const LIST_COLUMNS = {
   addresses: "address",
   dns: "dns",
@@ -40,9 +43,9 @@ const COLUMNS = new Set<string>([
 /** The help lines about columns. */
 export const COLUMNS_HELP =
   `Columns, the first line naming them: client_id (needed), card (the id that
-token list shows), user_id, user_name, server_id, expires, addresses, dns, mtu, server_key,
-endpoints, keepalive, networks, domains, other_traffic, inbound, psk (yes or no). Lists are separated
-by spaces. What a row leaves empty comes from --from FILE.toml and the flags.`;
+token list shows), user_id, user_name, ask_user_id (yes or no), server_id, expires, addresses, dns,
+mtu, server_key, endpoints, keepalive, networks, domains, other_traffic, inbound, psk (yes or no).
+Lists are separated by spaces. What a row leaves empty comes from --from FILE.toml and the flags.`;
 
 /**
  * Reads a batch.

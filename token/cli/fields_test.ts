@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { makeWireGuardKey } from "../profile/wireguard_key.ts";
+import { readBatch } from "./batch_rows.ts";
 import { draftProfile, NOBODYS_IDENTITY } from "./draft.ts";
 import { FIELD_FLAGS, type KnownFields, readFields } from "./fields.ts";
 import { type Given, readOptions } from "./options.ts";
@@ -43,6 +44,26 @@ Deno.test("whether the user id is asked for: by flag, by file, as before, and el
   await assert.rejects(
     profileOf([...named, "--ask-user-id", "maybe"]),
     /^UsageError: Cannot use --ask-user-id maybe: expected yes or no$/,
+  );
+});
+
+Deno.test("a batch asks for the user id row by row, and names the row that can't", async () => {
+  const given = readOptions(SETTINGS.slice(2), { flags: { ...FIELD_FLAGS, psk: "flag" } }) as Given;
+  const read = (...rows: readonly string[]) =>
+    readBatch(["client_id,user_id,user_name,ask_user_id,addresses", ...rows].join("\n"), {
+      ...{ name: "people.csv", given, now: NOW },
+    });
+  const rows = await read(
+    ...[
+      "alice,tanaka7,Alice,yes,10.0.0.2/32",
+      "bob,bob,Bob,no,10.0.0.3/32",
+      "carol,,,,10.0.0.4/32",
+    ],
+  );
+  assert.deepEqual(rows.map(({ fields }) => fields.asksUserId), [true, false, false]);
+  await assert.rejects(
+    read("alice,tanaka7,Alice,yes,10.0.0.2/32", "bob,bob,Bob,yes,10.0.0.3/32"),
+    /line 3: .*user id bob/,
   );
 });
 

@@ -1,12 +1,13 @@
 /**
  * A reference model of devices that know each other, and random histories to hold the core to it:
  * packets lost, doubled, delayed, replayed and forged; clocks that jump; sessions renewed; devices
- * that roam; keys, preshared keys, manual keys, peers and allowed IPs that change. After each step everything
+ * that roam or crash; keys, preshared keys, manual keys, peers and allowed IPs that change. After each step everything
  * that came out of a device must be what the model allows. Everything follows from the seed.
  */
 import assert from "node:assert/strict";
 import type { Crypto, TransportAead } from "./crypto.ts";
 import type { PeerChange } from "./device.ts";
+import { TYPE_ANNOUNCEMENT } from "./manual_spec.ts";
 import { type Datagram, endpointFromText, ipv4, ipv4Packet, type Node } from "./simulation.ts";
 import { Simulation } from "./simulation.ts";
 
@@ -66,6 +67,11 @@ class History {
   readonly #messageKeys = new Set<string>();
   /** Whether pairs have manual keys, and which; by both addresses, the smaller first. */
   readonly #manual: boolean;
+  /**
+   * Whether devices crash. Not where pairs shake hands, also: after a crash and a clock that went back,
+   * WireGuard waits until the clock is where it was.
+   */
+  readonly #restarts: boolean;
   readonly #manualKeys = new Map<string, Uint8Array>();
   readonly #later: { at: number; action: () => void }[] = [];
   #number = 0;
@@ -77,6 +83,7 @@ class History {
     { seed, devices, manual = false }: { seed: number; devices: number; manual?: boolean },
   ) {
     this.#manual = manual;
+    this.#restarts = manual && seed % 2 === 0;
     const simulation = new Simulation(this.#observed(crypto), seed * 7919);
     this.#simulation = simulation;
     simulation.wire = () => this.#fate();
@@ -133,6 +140,7 @@ class History {
     else if (dice < 972) this.#removePeer(member, other);
     else if (dice < 980) member.node.device.announce(this.#simulation.now);
     else if (dice < 990) this.#keepalive(member, other);
+    else if (dice < 994 && this.#restarts) this.#restart(member);
     else this.#addPeer(member, other);
   }
 
@@ -160,12 +168,16 @@ class History {
   #replay(): void {
     const { sent } = this.#simulation;
     if (sent.length === 0) return;
-    const old = this.#oneOf(sent);
+    const first = this.#below(sent.length);
+    const old = this.#oneOf(sent.slice(first, first + 1));
     const source = this.#below(2) === 0 ? old.from : this.#newEndpoint();
     const target = this.#below(4) === 0
       ? this.#oneOf(this.#members)
       : this.#members.find(({ node }) => node.endpoint.reaches(old.to));
     target?.node.receive(old.bytes, source);
+    if (!this.#manual || old.bytes[0] !== TYPE_ANNOUNCEMENT) return;
+    // And what followed it: its early packets.
+    for (const { bytes } of sent.slice(first + 1, first + 8)) target?.node.receive(bytes, source);
   }
 
   /** Something that was on the wire comes changed. */
@@ -207,7 +219,7 @@ class History {
 
   /** Likewise; without one the two shake hands. */
   #changeManualKey(member: Member, other: Member): void {
-    const manualKey = this.#below(3) === 0 ? "none" as const : this.#bytes(32);
+    const manualKey = this.#below(3) === 0 && !this.#restarts ? "none" as const : this.#bytes(32);
     const name = pairOf(member, other);
     if (manualKey === "none") this.#manualKeys.delete(name);
     else this.#manualKeys.set(name, manualKey);
@@ -238,6 +250,27 @@ class History {
   #removePeer(member: Member, other: Member): void {
     this.#configure(member, other, { remove: true });
     this.#inAWhile(() => this.#addPeer(member, other));
+  }
+
+  /** It comes back with its keys, and with what its owner wrote down of announcements. */
+  #restart(member: Member): void {
+    const { node } = member;
+    const taken = new Map<string, Uint8Array>();
+    for (const event of node.events) {
+      if (event.kind !== "announcement-taken") continue;
+      taken.set(event.peer.publicKey.toBase64(), event.timestamp);
+    }
+    node.restart();
+    member.table = [];
+    for (const other of this.#othersOf(member)) {
+      const newerThan = taken.get(other.node.publicKey.toBase64());
+      this.#configure(member, other, {
+        endpoint: other.node.endpoint,
+        allowedIps: [this.#prefix(other.address, 32)],
+        ...this.#manualKeyOf(member, other),
+        ...(newerThan === undefined ? {} : { newerThan }),
+      });
+    }
   }
 
   #keepalive(member: Member, other: Member): void {

@@ -15,7 +15,7 @@ import type { ManualPeers } from "./manual_peers.ts";
 import { ANNOUNCEMENT_LENGTH, ANSWER_LENGTH } from "./manual_spec.ts";
 import type { ManualState } from "./manual_state.ts";
 import type { Peer } from "./peer.ts";
-import { REKEY_AFTER_TIME, REKEY_TIMEOUT } from "./spec.ts";
+import { REKEY_TIMEOUT } from "./spec.ts";
 import { isLater } from "./timestamp.ts";
 
 interface Arrival {
@@ -125,7 +125,7 @@ export class PeersAnnouncements {
   /**
    * Not newer than what was taken: a repetition, a replay, or a peer whose clock went back. No early
    * data is taken, and nobody is moved by it. But only the peer itself can use an answer, so one is
-   * given where there is no young session that a replay could disturb.
+   * given, unless the peer has one that it may be about to use.
    */
   #consumeOld(
     peer: Peer,
@@ -142,8 +142,7 @@ export class PeersAnnouncements {
       return;
     }
     drops.handshakeReplayed++;
-    const { current, next } = peer;
-    if (current !== undefined && now - current.createdAt < REKEY_AFTER_TIME) return;
+    const { next } = peer;
     if (next !== undefined && now - next.createdAt < REKEY_TIMEOUT) return;
     this.#answer(peer, manual, { state, message, source });
   }

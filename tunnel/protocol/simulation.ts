@@ -97,9 +97,10 @@ export class Simulation {
 }
 
 export class Node implements Outside {
-  readonly device: Device;
-  readonly pool: KeyPool;
+  device: Device;
+  pool: KeyPool;
   readonly memory: Uint8Array<ArrayBuffer>;
+  readonly #loadLimit: number | undefined;
   readonly privateKey = new Uint8Array(32);
   readonly publicKey = new Uint8Array(32);
   endpoint: Endpoint;
@@ -129,20 +130,21 @@ export class Node implements Outside {
     this.#crypto.publicKey(this.publicKey, this.privateKey);
     this.memory = new Uint8Array(64 * (parts.slots ?? 256));
     this.pool = new KeyPool(this.memory);
-    this.device = new Device({
-      crypto: parts.crypto,
-      outside: this,
-      arena: this.#arena,
-      pool: this.pool,
-      now: simulation.now,
-      mtu: 1420,
-      ...(parts.loadLimit === undefined ? {} : { loadLimit: parts.loadLimit }),
-    });
+    this.#loadLimit = parts.loadLimit;
+    this.device = this.#newDevice();
     this.configure({
       identity: parts.remote === true
         ? { kind: "remote", publicKey: this.publicKey, concurrency: 1 }
         : { kind: "local", privateKey: this.privateKey },
     });
+  }
+
+  /** Crashes and starts again with a local key: whatever it remembered is gone, and so are its peers. */
+  restart(): void {
+    this.memory.fill(0);
+    this.pool = new KeyPool(this.memory);
+    this.device = this.#newDevice();
+    this.configure({ identity: { kind: "local", privateKey: this.privateKey } });
   }
 
   configure(change: DeviceChange): void {
@@ -233,6 +235,18 @@ export class Node implements Outside {
 
   wallClock(): number {
     return this.#simulation.wallClock;
+  }
+
+  #newDevice(): Device {
+    return new Device({
+      crypto: this.#crypto,
+      outside: this,
+      arena: this.#arena,
+      pool: this.pool,
+      now: this.#simulation.now,
+      mtu: 1420,
+      ...(this.#loadLimit === undefined ? {} : { loadLimit: this.#loadLimit }),
+    });
   }
 }
 

@@ -26,6 +26,9 @@ import type { Unlocked } from "./unlock.ts";
 
 type Token = ReadyCard | ReadyStick;
 
+/** So many answers are remembered; after that the token must be put in again. */
+const MOST_SEEN = 100;
+
 export class Passkeys {
   readonly #secrets: EngineSecrets;
   readonly #issuerKeys: readonly IssuerKey[];
@@ -86,6 +89,7 @@ export class Passkeys {
       if (opened.result === "fault") return failed(this.#wrong(opened.fault));
       if (opened.profile.identity.kind === "sealed") return opened;
       opened.presharedKey?.bytes.fill(0);
+      this.#secrets.forgetFileKey();
       const reason = "this profile's key is on the card, which wants its PIN";
       return failed({ failure: "failed", reason });
     } finally {
@@ -126,7 +130,7 @@ export class Passkeys {
 
   async #take(sealed: Sealed, opener: PinOpener): Promise<boolean> {
     const name = base64url(sealed.enc);
-    if (this.#seen.has(name)) return false;
+    if (this.#seen.has(name) || this.#seen.size >= MOST_SEEN) return false;
     const prf = await openPasskey(opener, sealed);
     if (prf === undefined) return false;
     this.#seen.add(name);

@@ -89,6 +89,33 @@ Deno.test("passkeys of other profiles are counted, and an answer is taken once",
   assert.deepEqual(secrets.prf, new Uint8Array(64), "wiped");
 });
 
+Deno.test("a passkey says nothing to a key on the card", async () => {
+  const { issuerKeys, token, fileKey, nonce } = await profile({ onCard: true });
+  const body = prfStanza(fileKey, { nonce, prf: phone }).body;
+  const { passkeys, send, opener, secrets } = await engine(issuerKeys);
+  passkeys.offer(token, { kept: [formatPasskey({ name: "phone", body }, nonce)], add: true });
+  const opened = await passkeys.unlock(token, { sealed: await send(phone), opener });
+  assert.deepEqual(opened, {
+    result: "failed",
+    why: { failure: "failed", reason: "this profile's key is on the card, which wants its PIN" },
+  });
+  assert.deepEqual(secrets.fileKey, new Uint8Array(16), "wiped");
+  assert.ok(await passkeys.hold({ ...await send(key), name: "key" }, opener));
+  const unlocked = { profile: { identity: { kind: "on-card" } } } as Unlocked;
+  assert.equal(passkeys.added(unlocked), undefined, "none is added either");
+  assert.deepEqual(secrets.prf, new Uint8Array(64), "wiped");
+});
+
+Deno.test("answers without end are not remembered without end", async () => {
+  const { issuerKeys, token } = await profile();
+  const { passkeys, send, opener } = await engine(issuerKeys);
+  passkeys.offer(token, { kept: [], add: true });
+  for (let count = 0; count < 100; count++) {
+    assert.ok(await passkeys.hold({ ...await send(phone), name: "phone" }, opener));
+  }
+  assert.ok(!await passkeys.hold({ ...await send(phone), name: "phone" }, opener));
+});
+
 Deno.test("more passkeys than anybody has, and a profile in two halves", async () => {
   const { issuerKeys, token, nonce } = await profile();
   const { passkeys } = await engine(issuerKeys);
@@ -126,10 +153,15 @@ Deno.test("where the user id is asked for, no passkey goes past it", async () =>
 /** What `added` looks at. */
 const sealedIdentity = { profile: { identity: { kind: "sealed" } } } as Unlocked;
 
-async function profile() {
-  const { profile, privateKey, presharedKey, issuer, cardId } = await makeSample();
+async function profile({ onCard = false } = {}) {
+  const { profile: sample, privateKey, presharedKey, issuer, cardId } = await makeSample();
+  const { publicKey } = sample.identity;
+  const profile: typeof sample = onCard
+    ? { ...sample, identity: { kind: "on-card", slot: 0x82, publicKey } }
+    : sample;
   let fileKey = new Uint8Array(0);
-  const { head: bytes, sealed } = await sealProfile({ profile, privateKey, presharedKey }, {
+  const keys = { ...(onCard ? {} : { privateKey }), presharedKey };
+  const { head: bytes, sealed } = await sealProfile({ profile, ...keys }, {
     issuer,
     recovery: [{
       wrapFileKey(key) {

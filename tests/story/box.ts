@@ -22,7 +22,11 @@ export interface PortalAnswer {
   readonly wrong?: boolean;
   readonly asksUserId?: true;
   readonly fault?: string;
-  readonly target?: { readonly engine: string; readonly publicKey: string };
+  readonly target?: {
+    readonly engine: string;
+    readonly publicKey: string;
+    readonly passkey?: { readonly opens: boolean; readonly mayAdd: boolean };
+  };
 }
 
 export interface BoxOptions {
@@ -139,6 +143,11 @@ export class Box implements AsyncDisposable {
   async takeAway(): Promise<void> {
     await this.#card?.running.stop();
     this.#card = undefined;
+  }
+
+  /** The card in or beside the reader. */
+  get card(): Card | undefined {
+    return this.#card?.card;
   }
 
   /** The software card's own controls. */

@@ -214,6 +214,7 @@ export class SessionShell {
     });
     this.#engine = { run, process };
     this.#card = undefined;
+    this.#added = undefined;
     process.send(this.#deps.engineStart(reader));
   }
 

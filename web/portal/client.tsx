@@ -101,18 +101,12 @@ async function submit(adds: boolean): Promise<void> {
   const pin = new TextEncoder().encode(field.value);
   field.value = "";
   await sending(async (target) => {
-    try {
-      if (!adds) return await enterPin(pin, { target, userId });
-      const prf = await question((signal) =>
-        makePasskey(target, { signal, gateway: state.gateway, holder: holder(), called: name })
-      );
-      return await enterPin(pin, { target, userId, adds: { prf, name } }).finally(() =>
-        prf.fill(0)
-      );
-    } finally {
-      pin.fill(0);
-    }
-  });
+    if (!adds) return await enterPin(pin, { target, userId });
+    const prf = await question((signal) =>
+      makePasskey(target, { signal, gateway: state.gateway, holder: holder(), called: name })
+    );
+    return await enterPin(pin, { target, userId, adds: { prf, name } }).finally(() => prf.fill(0));
+  }, () => pin.fill(0));
 }
 
 async function usePasskey(): Promise<void> {
@@ -142,12 +136,13 @@ function holder(): string {
 
 async function sending(
   work: (target: NonNullable<PortalState["target"]>) => Promise<PinOutcome>,
+  wipe: () => void = () => {},
 ): Promise<void> {
   const { target } = state;
   update({ local: { sending: true, outcome: undefined } });
   const answer = () =>
     target === undefined ? Promise.resolve({ outcome: "stale" } as const) : work(target);
-  const outcome = await said(answer);
+  const outcome = await said(answer).finally(wipe);
   const isGood = outcome === portalMessages(language, state.token).passkey.added;
   update({ local: { sending: false, outcome, isGood } });
   setTimeout(focusPin);

@@ -44,7 +44,7 @@ export function readOptions(
   }
   let parsed;
   try {
-    parsed = parseArgs({ args, options, allowPositionals: true });
+    parsed = parseArgs({ args: joined(args, shape.flags), options, allowPositionals: true });
   } catch (error) {
     const reason = error instanceof Error ? error.message.split(". ")[0] : String(error);
     throw new UsageError(`Cannot read the command line: ${reason}`);
@@ -68,4 +68,16 @@ export function readOptions(
     flag: (name) => values[name] === true,
     positionals,
   };
+}
+
+/** Keys in base64url may begin with a dash; without this they would be taken for options. */
+function joined(args: readonly string[], flags: FlagKinds): string[] {
+  const out: string[] = [];
+  for (const arg of args) {
+    const before = /^--(.+)$/.exec(out.at(-1) ?? "")?.[1] ?? "";
+    const takesText = Object.hasOwn(flags, before) && flags[before] !== "flag";
+    if (takesText && /^-[A-Za-z0-9_-]{42}$/.test(arg)) out.push(`${out.pop()}=${arg}`);
+    else out.push(arg);
+  }
+  return out;
 }

@@ -5,21 +5,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { fileURLToPath } from "node:url";
-import { needsRoot } from "../lab/needs.ts";
-import { guestParts } from "./kernel/cache.ts";
 import { MASK } from "./kernel/erased_program.ts";
-import { runInGuest } from "./kernel/guest.ts";
+import { guestTest } from "./kernel/guest_case.ts";
 import { atGuestPhase } from "./kernel/phase.ts";
-
-const LIMIT_MS = 30 * 60_000;
-const HOME = Deno.env.get("HOME") ?? "/root";
-const DENO_DIR = Deno.env.get("DENO_DIR") ?? `${HOME}/.cache/deno`;
-const parts = guestParts();
-const why = Deno.env.get("SEKISHO_GUEST") !== "1"
-  ? "slow; ask for it by SEKISHO_GUEST=1"
-  : parts === undefined
-  ? "no guest is here; run tests/interop/kernel/fetch.ts"
-  : needsRoot;
 
 /** Files, and which of their tests the guest is for. */
 const RUNS = [
@@ -68,46 +56,6 @@ guestTest("taken away at once: no key is in all of a machine's memory any more",
   await ended;
   if (searched.status === "rejected") throw searched.reason;
 });
-
-interface Guest {
-  readonly folder: string;
-  /** What Deno in the guest printed, run with these words; fails unless it exits with 0. */
-  deno(words: string, options?: { memory?: string }): Promise<string>;
-}
-
-function guestTest(name: string, run: (guest: Guest) => Promise<void>): void {
-  Deno.test({
-    name: why === undefined ? name : `${name} (skipped: ${why})`,
-    ignore: why !== undefined,
-    sanitizeOps: false,
-    sanitizeResources: false,
-    async fn() {
-      assert.ok(parts !== undefined);
-      const folder = await Deno.makeTempDir();
-      const deno = async (words: string, { memory }: { memory?: string } = {}) => {
-        // What Deno keeps for the next start is written over this machine's, which is read only.
-        const script = `export HOME=${HOME} DENO_DIR=${DENO_DIR} NO_COLOR=1 PATH=${
-          Deno.env.get("PATH")
-        }
-          mkdir /mnt/new /mnt/work
-          mount -t overlay -o lowerdir=${DENO_DIR},upperdir=/mnt/new,workdir=/mnt/work deno ${DENO_DIR}
-          cd ${fileURLToPath(import.meta.resolve("../.."))}
-          ${Deno.execPath()} ${words}`;
-        const { code, output, console: said } = await runInGuest(script, {
-          ...{ parts, folder, limitMs: LIMIT_MS },
-          ...(memory === undefined ? {} : { memory }),
-        });
-        assert.equal(code, 0, `${output}\n${said}`);
-        return output;
-      };
-      try {
-        await run({ folder, deno });
-      } finally {
-        await Deno.remove(folder, { recursive: true });
-      }
-    },
-  });
-}
 
 /** How often these bytes are in a file, which is as large as a machine's memory. */
 function count(path: string, wanted: Uint8Array): number {

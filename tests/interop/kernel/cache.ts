@@ -1,4 +1,4 @@
-/** Where the guest's parts lie once they were fetched: QEMU and a Debian kernel, unpacked. */
+/** Where the guest's parts lie once they were fetched: QEMU, a Debian kernel and its udev, unpacked. */
 
 export interface GuestParts {
   /** The folder that packages were unpacked to. */
@@ -13,11 +13,15 @@ export function cacheFolder(): string {
   return `${base}/sekisho-kernel`;
 }
 
+/** Debian's names; what was fetched is complete if it was these. */
+export const WANTED = ["linux-image-amd64", "qemu-system-x86", "busybox-static", "udev"];
+
 /** Undefined if they weren't fetched yet: `deno run -A tests/interop/kernel/fetch.ts`. */
 export function guestParts(): GuestParts | undefined {
   const root = `${cacheFolder()}/root`;
   try {
-    Deno.statSync(`${cacheFolder()}/complete`);
+    const fetched = Deno.readTextFileSync(`${cacheFolder()}/complete`);
+    if (fetched !== WANTED.join(" ")) return undefined;
     const [image] = [...Deno.readDirSync(`${root}/boot`)].map(({ name }) => name)
       .filter((name) => name.startsWith("vmlinuz-"));
     if (image === undefined) return undefined;

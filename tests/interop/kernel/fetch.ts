@@ -1,15 +1,13 @@
 /**
  * Fetches what a guest with WireGuard in its kernel is made of, by the machine's own apt: QEMU, a
- * Debian kernel and a static busybox, unpacked into the user's cache and never installed (some 90 MB;
+ * Debian kernel, its udev and a static busybox, unpacked into the user's cache and never installed (some 90 MB;
  * 500 MB unpacked). `deno run -A tests/interop/kernel/fetch.ts`
  */
 import { execOk } from "../../../os/exec.ts";
-import { cacheFolder } from "./cache.ts";
+import { cacheFolder, WANTED } from "./cache.ts";
 
-const WANTED = ["linux-image-amd64", "qemu-system-x86", "busybox-static"];
 /** What these name that a guest has no use for. */
-const UNUSED =
-  /^(systemd|libsystemd|libnss|libpam|libudev|udev|initramfs|klibc|libklibc|linux-base)/;
+const UNUSED = /^(systemd|libsystemd|libnss|libpam|libudev|initramfs|klibc|libklibc|linux-base)/;
 const META = /^linux-image-amd64_/;
 const TEN_MINUTES = 600_000;
 
@@ -34,5 +32,5 @@ for (const { name } of Deno.readDirSync(".")) {
   await execOk(["dpkg-deb", "--extract", name, `${folder}/root`], { timeoutMs: TEN_MINUTES });
 }
 // Last, so that a fetch that was cut off begins anew.
-await Deno.writeTextFile(`${folder}/complete`, "");
+await Deno.writeTextFile(`${folder}/complete`, WANTED.join(" "));
 console.log(`The guest's parts are in ${folder}`);

@@ -19,6 +19,8 @@ export interface GuestOptions {
   readonly limitMs: number;
   /** A file that is to be the guest's whole memory, so that it can be searched while it runs. */
   readonly memory?: string;
+  /** More words for QEMU, and the kernel modules that what they add needs. */
+  readonly hardware?: { readonly words: readonly string[]; readonly modules: readonly string[] };
 }
 
 const MEMORY_MB = 4096;
@@ -28,10 +30,13 @@ const SEARCHED_MB = 1024;
 /** Resolves when the guest has ended, by itself or at its limit. */
 export async function runInGuest(
   script: string,
-  { parts, folder, limitMs, memory }: GuestOptions,
+  { parts, folder, limitMs, memory, hardware }: GuestOptions,
 ): Promise<GuestResult> {
   await Deno.mkdir(`${folder}/answer`);
-  await Deno.writeFile(`${folder}/initramfs`, initramfs(parts));
+  await Deno.writeFile(
+    `${folder}/initramfs`,
+    initramfs({ ...parts, more: hardware?.modules ?? [] }),
+  );
   await Deno.writeTextFile(
     `${folder}/answer/run.sh`,
     // It is the guest's first process: a reset ends QEMU.
@@ -56,6 +61,7 @@ export async function runInGuest(
       ...["-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"],
       "-virtfs",
       `local,path=${folder}/answer,mount_tag=answer,security_model=none,multidevs=remap`,
+      ...hardware?.words ?? [],
     ],
     env: {
       LD_LIBRARY_PATH: `${root}/usr/lib/x86_64-linux-gnu:${root}/lib/x86_64-linux-gnu`,

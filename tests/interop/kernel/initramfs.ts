@@ -32,8 +32,10 @@ exec busybox switch_root /root /bin/bash /mnt/answer/run.sh
 `;
 
 /** A cpio archive ("newc"; Linux, Documentation/driver-api/early-userspace/buffer-format.rst). */
-export function initramfs({ root, modules }: { root: string; modules: string }): Uint8Array {
-  const order = withDependencies(MODULES, modules);
+export function initramfs(
+  { root, modules, more = [] }: { root: string; modules: string; more?: readonly string[] },
+): Uint8Array {
+  const order = withDependencies([...MODULES, ...more], modules);
   const files = order.map((path) => [nameOf(path), Deno.readFileSync(path)] as const);
   const text = (words: string) => new TextEncoder().encode(words);
   const busybox = `${root}/bin/busybox`;

@@ -4,15 +4,16 @@
  * card until it is pulled.
  */
 import { SoftCard } from "../../token/softcard/card.ts";
+import { factoryCard } from "../../token/softcard/factory.ts";
 import { InsertedCard } from "../../token/softcard/inserted_card.ts";
 import { softwareCrypto } from "../../token/softcard/software_crypto.ts";
-import { cheapCard } from "../../token/softcard/test_card.ts";
 import { SOFTCARD_ATR } from "../../token/softcard/vpcd_reader.ts";
 import { encodeVsc, initBody, VSC, VscDeframer, type VscMessage } from "./vscard.ts";
 
-/** A card, wherever it is now. */
+/** A card with an id of its own, wherever it is now; its PIN is the factory's. */
 export function usbCard(serial: number): InsertedCard {
-  return new InsertedCard(new SoftCard(cheapCard({ serial }), softwareCrypto), () => true);
+  const state = factoryCard({ crypto: softwareCrypto, cost: { N: 2, r: 1, p: 1 }, serial });
+  return new InsertedCard(new SoftCard(state, softwareCrypto), () => true);
 }
 
 export class UsbSlot {

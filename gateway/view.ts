@@ -100,7 +100,7 @@ export interface SealedPin {
   readonly engine: string;
   /** HPKE encapsulated key, 32 bytes. */
   readonly enc: Uint8Array;
-  /** HPKE ciphertext, at most 112 bytes: the user id's digest where it is asked for, PIN, tag. */
+  /** HPKE ciphertext, the user id's digest where it is asked for, the padded PIN, tag. */
   readonly ciphertext: Uint8Array;
   /** It is a passkey's answer. */
   readonly way?: "passkey";

@@ -3,6 +3,7 @@
  * the clear: a PIN is sealed to the engine's own key, and keys never leave it.
  */
 import * as v from "valibot";
+import { inBase64, SEALED_BYTES, SEALED_WITH_ID_BYTES } from "../../token/pin/sealed_lengths.ts";
 import { isPasskeyName } from "../../token/profile/passkey_name.ts";
 import { FromEngineFactsSchemas } from "./facts_message.ts";
 import {
@@ -59,13 +60,13 @@ export const ToEngineSchema = v.variant("type", [
   v.strictObject({
     type: v.literal("pin"),
     enc: base64url(43),
-    ciphertext: base64url(150),
+    ciphertext: base64url(inBase64(SEALED_WITH_ID_BYTES)),
     /** What is sealed is no PIN but a passkey's answer. */
     way: v.exactOptional(v.literal("passkey")),
     /** The answer of a passkey that this PIN adds. */
     adds: v.exactOptional(v.strictObject({
       enc: base64url(43),
-      ciphertext: base64url(128),
+      ciphertext: base64url(inBase64(SEALED_BYTES)),
       name: v.pipe(text(128), v.check(isPasskeyName)),
     })),
   }),

@@ -21,7 +21,7 @@ Deno.test("messages: what is well formed is read, everything else is nothing", (
     { ...start, tunnelInterface: "a-name-of-more-than-fifteen" },
     { ...start, issuers: "AA" },
     { type: "pin", enc: "A".repeat(44), ciphertext: "" },
-    { type: "pin", enc: "A", ciphertext: "A".repeat(151) },
+    { type: "pin", enc: "A", ciphertext: "A".repeat(152) },
     { type: "pin", enc: "not base64url!", ciphertext: "" },
     { ...pin, way: "pin" },
     { ...pin, adds: { enc: "A", ciphertext: "A" } },

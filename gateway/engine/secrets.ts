@@ -1,6 +1,6 @@
 /** Where one engine keeps its long-lived secrets, and how they go. */
 import { SecretMemory } from "../../os/secret_memory.ts";
-import { MAX_PIN_BYTES } from "../../token/pin/seal.ts";
+import { MAX_PIN_BYTES } from "../../token/pin/sealed_lengths.ts";
 import { PRF_BYTES } from "../../token/profile/prf_inputs.ts";
 import { SECRET_BYTES, SESSION_KEY_BYTES } from "./limits.ts";
 

@@ -1,5 +1,6 @@
 /** What gateway and engine say to each other about lending the card. No PIN is in any of it in the clear. */
 import * as v from "valibot";
+import { inBase64, SEALED_BYTES } from "../../token/pin/sealed_lengths.ts";
 
 const text = (longest: number) => v.pipe(v.string(), v.maxLength(longest));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -62,7 +63,7 @@ export const ToEngineShareSchemas = [
     exchange: count,
     reference: v.pipe(count, v.maxValue(255)),
     enc: base64url(43),
-    ciphertext: base64url(128),
+    ciphertext: base64url(inBase64(SEALED_BYTES)),
   }),
   /** Everything that this terminal holds or waits for, by whatever way. */
   v.strictObject({ type: v.literal("terminal-leave"), terminal: text(64) }),

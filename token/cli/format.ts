@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import about from "../../deno.json" with { type: "json" };
-import { MAX_PIN_BYTES } from "../pin/seal.ts";
+import { MAX_PIN_BYTES } from "../pin/sealed_lengths.ts";
 import { makePasswordIdentity } from "../profile/age_identity.ts";
 import type { IssuerSigner } from "../profile/jws.ts";
 import type { ProfileRecipient } from "../profile/profile.ts";

@@ -9,17 +9,20 @@ import {
   KEM_DHKEM_X25519_HKDF_SHA256,
 } from "@panva/hpke-noble";
 import { CipherSuite, type Key } from "hpke";
+import {
+  MAX_PIN_BYTES,
+  PADDED_BYTES,
+  SEALED_BYTES,
+  SEALED_WITH_ID_BYTES,
+} from "./sealed_lengths.ts";
 import { USER_ID_DIGEST_BYTES, userIdDigest } from "./user_id.ts";
 
-/** Longest PIN in bytes that is accepted anywhere (PIV: 8; OpenPGP and passwords: longer). */
-export const MAX_PIN_BYTES = 64;
+/** ISO/IEC 7816-4: this byte, then zeros. */
+const PADDING = 0x80;
 
-/** Longest ciphertext: a PIN with a user id's digest before it, and the tag. */
-export const MAX_SEALED_BYTES = USER_ID_DIGEST_BYTES + MAX_PIN_BYTES + 16;
-
-const INFO = new TextEncoder().encode("sekisho pin 1");
+const INFO = new TextEncoder().encode("sekisho pin 2");
 /** Of what is sealed with a user id: neither passes for the other. */
-const INFO_WITH_ID = new TextEncoder().encode("sekisho user id and pin 1");
+const INFO_WITH_ID = new TextEncoder().encode("sekisho user id and pin 2");
 
 const suite = new CipherSuite(
   KEM_DHKEM_X25519_HKDF_SHA256,
@@ -74,9 +77,10 @@ export async function sealPin(
   }
   const key = await suite.DeserializePublicKey(to.publicKey);
   const id = to.userId === undefined ? new Uint8Array(0) : userIdDigest(to.userId);
-  const plaintext = new Uint8Array(id.length + pin.length);
+  const plaintext = new Uint8Array(id.length + PADDED_BYTES);
   plaintext.set(id);
   plaintext.set(pin, id.length);
+  plaintext[id.length + pin.length] = PADDING;
   const { encapsulatedSecret, ciphertext } = await suite.Seal(key, plaintext, {
     info: to.userId === undefined ? INFO : INFO_WITH_ID,
     aad: associated(to.engine, to.bound),
@@ -89,9 +93,9 @@ export async function sealPin(
 export async function makePinOpener(engine: string): Promise<PinOpener> {
   const pair: { publicKey: Key; privateKey: Key } = await suite.GenerateKeyPair();
   const publicKey = await suite.SerializePublicKey(pair.publicKey);
-  const open = async (sealed: Bound, info: Uint8Array, longest: number) => {
+  const open = async (sealed: Bound, info: Uint8Array, length: number) => {
     const { enc, ciphertext, bound } = sealed;
-    if (enc.length !== 32 || ciphertext.length > longest + 16) return undefined;
+    if (enc.length !== 32 || ciphertext.length !== length) return undefined;
     try {
       const aad = associated(engine, bound);
       return await suite.Open(pair.privateKey, enc, ciphertext, { info, aad });
@@ -101,16 +105,25 @@ export async function makePinOpener(engine: string): Promise<PinOpener> {
   };
   return {
     publicKey,
-    open: (sealed) => open(sealed, INFO, MAX_PIN_BYTES),
+    async open(sealed) {
+      const padded = await open(sealed, INFO, SEALED_BYTES);
+      return padded && withoutPadding(padded);
+    },
     async openWithId(sealed) {
-      const both = await open(sealed, INFO_WITH_ID, USER_ID_DIGEST_BYTES + MAX_PIN_BYTES);
-      if (both === undefined || both.length <= USER_ID_DIGEST_BYTES) return undefined;
-      return {
-        userId: both.subarray(0, USER_ID_DIGEST_BYTES),
-        pin: both.subarray(USER_ID_DIGEST_BYTES),
-      };
+      const both = await open(sealed, INFO_WITH_ID, SEALED_WITH_ID_BYTES);
+      const pin = both && withoutPadding(both.subarray(USER_ID_DIGEST_BYTES));
+      return pin && { userId: both.subarray(0, USER_ID_DIGEST_BYTES), pin };
     },
   };
+}
+
+/** A view; wiping it leaves nothing but padding. `undefined` when no PIN was padded so. */
+function withoutPadding(padded: Uint8Array): Uint8Array | undefined {
+  const length = padded.lastIndexOf(PADDING);
+  const pads = length > 0 && padded.subarray(length + 1).every((byte) => byte === 0);
+  if (pads) return padded.subarray(0, length);
+  padded.fill(0);
+  return undefined;
 }
 
 function associated(engine: string, bound: string | undefined): Uint8Array {

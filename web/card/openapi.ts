@@ -123,7 +123,10 @@ const SCHEMAS = {
     properties: {
       engine: STRING,
       enc: { type: "string", description: "base64url, 32 bytes" },
-      ciphertext: { type: "string", description: "base64url, PIN and tag" },
+      ciphertext: {
+        type: "string",
+        description: "base64url, 81 bytes: the PIN, 0x80, zeros up to 65 bytes; and the tag",
+      },
       reference: { type: "integer", default: 128, description: "P2 of VERIFY" },
     },
   },

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { ProfileFault, SessionPhase } from "../../gateway/view.ts";
 import { sealPin } from "../../token/pin/seal.ts";
+import { SEALED_BYTES } from "../../token/pin/sealed_lengths.ts";
 import { fromBase64url, toBase64url } from "../shared/base64url.ts";
 import { ListenerBudget } from "../shared/sse.ts";
 import { testAssets } from "../testing/assets.ts";
@@ -272,7 +273,7 @@ Deno.test("what is not a sealed PIN gets 4xx and changes nothing", async () => {
     [400, JSON.stringify({ ...parsed, enc: "AAAA" })],
     [400, JSON.stringify({ ...parsed, enc: `${parsed.enc}=` })],
     [400, JSON.stringify({ ...parsed, ciphertext: toBase64url(new Uint8Array(16)) })],
-    [400, JSON.stringify({ ...parsed, ciphertext: toBase64url(new Uint8Array(113)) })],
+    [400, JSON.stringify({ ...parsed, ciphertext: toBase64url(new Uint8Array(100)) })],
     [413, JSON.stringify({ ...parsed, engine: "e".repeat(2000) })],
     [413, new Blob([new Uint8Array(100_000)]).stream(), { duplex: "half" }],
     [415, good, { "Content-Type": "text/plain" }],
@@ -459,7 +460,7 @@ Deno.test("a passkey's answer and an addition arrive as they were sent; odd ones
     seen.push(sealed);
     return Promise.resolve({ outcome: "wrong-passkey", triesLeft: 4 });
   };
-  const [enc, ciphertext] = [new Uint8Array(32), new Uint8Array(80)];
+  const [enc, ciphertext] = [new Uint8Array(32), new Uint8Array(SEALED_BYTES)];
   const texts = { enc: toBase64url(enc), ciphertext: toBase64url(ciphertext) };
   const answer = { engine: "e", ...texts, way: "passkey" };
   const adds = { ...texts, name: "指紋キー" };

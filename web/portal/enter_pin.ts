@@ -1,7 +1,8 @@
 /** Runs in browsers. */
 import type { PinOutcome } from "../../gateway/view.ts";
 import { boundTo, type SealedAddition, sealPasskey } from "../../token/pin/passkey.ts";
-import { MAX_PIN_BYTES, type Sealed, sealPin } from "../../token/pin/seal.ts";
+import { type Sealed, sealPin } from "../../token/pin/seal.ts";
+import { MAX_PIN_BYTES } from "../../token/pin/sealed_lengths.ts";
 import { fromBase64url, toBase64url } from "../shared/base64url.ts";
 import type { PortalState } from "./state.ts";
 

@@ -1,6 +1,7 @@
 /** Where libcrypto is absent, unusable or unwanted, the portable cryptography carries the tunnel. */
 import assert from "node:assert/strict";
 import type { DeviceStatus } from "../../tunnel/api.ts";
+import type { CryptoName } from "../../tunnel/protocol/crypto.ts";
 import { NATIVE_CRYPTOS } from "../../tunnel/protocol/every_crypto.ts";
 import { Lab } from "../lab/lab.ts";
 import { labTest } from "../lab/needs.ts";
@@ -54,9 +55,15 @@ for (const { what, under, peer: implementation } of CASES) {
 for (const { name } of NATIVE_CRYPTOS) {
   labTest(`${name} there, and nothing faster: it is used`, async () => {
     await using lab = await Lab.open();
-    const under = name === "libcrypto" ? instead("/dev/null", "libIPSec_MB\\.so") : [];
+    const under = without(name);
     const { end } = await withPeer(lab, ["local"], { under });
     assert.equal((await end.ask<DeviceStatus>("status")).crypto, name);
     await end.ask("close");
   });
+}
+
+/** The words before a command that leave it nothing faster. */
+function without(name: CryptoName): string[] {
+  if (name === "libcrypto") return instead("/dev/null", "libIPSec_MB\\.so");
+  return name === "libcrypto+ipsec-mb-avx2" ? ["env", "SEKISHO_TUNNEL_CRYPTO=avx2"] : [];
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { CardGarbledError, CardGoneError, CardSilentError } from "../../token/apdu/channel.ts";
 import { listReaders } from "../../token/pcsc/list.ts";
 import { startReaderMonitor } from "../../token/pcsc/monitor.ts";
@@ -11,6 +12,8 @@ import { ReaderLab } from "./reader_lab.ts";
 
 /** A guard against hanging, not a measure. */
 const PATIENCE_MS = 30_000;
+/** Calls that met in libpcsclite 1.9.9 ended a process within a second or two. */
+const THREADS_MS = 5_000;
 
 labTest("the monitor follows service, readers and cards, and outlives pcscd", async () => {
   await using lab = await ReaderLab.open();
@@ -256,3 +259,17 @@ async function untilTrue(what: string, check: () => Promise<boolean>): Promise<v
 function pin(): Uint8Array {
   return new TextEncoder().encode("123456");
 }
+
+labTest("handles and contexts come and go on several threads: the library stands it", async () => {
+  await using lab = await ReaderLab.open();
+  await lab.startService();
+  await lab.startCard();
+  await untilTrue("the card", async () => (await listReaders())[0]?.card === "present");
+  const program = fileURLToPath(import.meta.resolve("./pcsc_threads.ts"));
+  const { code, stdout, stderr } = await lab.machine.run(
+    [Deno.execPath(), "run", "-A", "--cached-only", "--no-check", program, `${THREADS_MS}`],
+    { env: ReaderLab.insideEnv },
+  );
+  assert.equal(code, 0, `ended with ${code}: ${stderr}`);
+  assert.ok(Number(stdout) > 0, stdout);
+});

@@ -40,6 +40,14 @@ const SYMBOLS = {
   },
 } as const;
 
+/**
+ * Functions that change the library's tables of contexts and handles. In 1.9.9 SCardDisconnect walks
+ * all of them without the library's own lock, and a thread that takes a context out meanwhile ends the
+ * process: so they are called one at a time. SCardConnect isn't among them, since a card may keep it
+ * waiting: a process that opens one card while it gives back another isn't safe from it.
+ */
+const ONE_AT_A_TIME = ["SCardEstablishContext", "SCardReleaseContext", "SCardDisconnect"] as const;
+
 /** The functions of the library, typed. */
 export type PcscSymbols = Deno.StaticForeignLibraryInterface<typeof SYMBOLS>;
 
@@ -54,7 +62,7 @@ export function pcsc(): PcscSymbols {
   // Read once by the library: without it a busy card makes calls wait for ever.
   Deno.env.set("PCSCLITE_NO_BLOCKING", "1");
   try {
-    symbols = Deno.dlopen("libpcsclite.so.1", SYMBOLS).symbols;
+    symbols = inTurn(Deno.dlopen("libpcsclite.so.1", SYMBOLS).symbols);
   } catch (error) {
     throw new PcscError(
       "Cannot reach smart cards: libpcsclite.so.1 does not load; install the package pcscd",
@@ -62,6 +70,23 @@ export function pcsc(): PcscSymbols {
     );
   }
   return symbols;
+}
+
+function inTurn(loaded: PcscSymbols): PcscSymbols {
+  let turn: Promise<unknown> = Promise.resolve();
+  const after = <Args extends unknown[]>(call: (...args: Args) => Promise<bigint>) => {
+    return (...args: Args) => {
+      const mine = turn.then(() => call(...args));
+      turn = mine.catch(() => {});
+      return mine;
+    };
+  };
+  const serial = Object.fromEntries(
+    ONE_AT_A_TIME.map((
+      name,
+    ) => [name, after(loaded[name] as (...args: unknown[]) => Promise<bigint>)]),
+  );
+  return { ...loaded, ...serial };
 }
 
 /** Memory that running calls write to: an abandoned call must still find it there. */

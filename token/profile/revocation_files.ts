@@ -3,7 +3,7 @@
  * issuer is kept in a folder of one's own: a file that is lost, damaged or put back to an older one
  * brings nothing that was taken back into force again, now or after a restart.
  */
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { LONGEST_REVOCATIONS } from "./limits.ts";
 import {
   findRevocation,
@@ -30,7 +30,12 @@ export class RevocationFiles {
     paths: readonly string[],
     options: { issuerKeys: readonly IssuerKey[]; folder: string },
   ) {
-    this.#files = paths.map((path) => ({ path, seen: undefined, fault: undefined }));
+    this.#files = paths.map((path) => ({
+      path,
+      seen: undefined,
+      content: undefined,
+      fault: undefined,
+    }));
     this.#issuerKeys = options.issuerKeys;
     this.#folder = options.folder;
   }
@@ -61,9 +66,13 @@ export class RevocationFiles {
       const changes: RevocationChange[] = [];
       for (const file of this.#files) {
         const mark = await markOf(file.path);
-        if (mark === file.seen) continue;
-        file.seen = mark;
-        changes.push(...await this.#read(file));
+        if (mark.settled && mark.name === file.seen) continue;
+        const bytes = await readBounded(file.path);
+        file.seen = mark.settled ? mark.name : undefined;
+        const content = contentName(bytes);
+        if (content === file.content) continue;
+        file.content = content;
+        changes.push(...await this.#read(file, bytes));
       }
       return changes;
     } finally {
@@ -81,12 +90,11 @@ export class RevocationFiles {
     return this.#files.flatMap(({ fault }) => fault === undefined ? [] : [fault]);
   }
 
-  async #read(file: WatchedFile): Promise<RevocationChange[]> {
+  async #read(file: WatchedFile, bytes: Uint8Array | undefined): Promise<RevocationChange[]> {
     const refuse = (state: string): RevocationChange[] => {
       file.fault = `Cannot use ${file.path}: ${state}; put the newest list there (token revoke)`;
       return [{ kind: "refused", reason: file.fault }];
     };
-    const bytes = await readBounded(file.path);
     if (bytes === undefined) return refuse("it is not there, or this user may not read it");
     const list = await readRevocations(bytes, this.#issuerKeys);
     switch (list) {
@@ -141,18 +149,37 @@ export class RevocationFiles {
 
 interface WatchedFile {
   readonly path: string;
+  /** The mark of what was read last, once that mark is settled. */
   seen: string | undefined;
+  /** What was read last. */
+  content: string | undefined;
   fault: string | undefined;
 }
 
-/** What changes with a file's content; written anew, it is another file. */
-async function markOf(path: string): Promise<string> {
+/** The coarsest clock of a file system that a file may lie on (FAT), in milliseconds. */
+const COARSEST_TICK_MS = 2000;
+
+/**
+ * What changes with a file's content; written anew, it is another file. A file that was written a
+ * moment ago can be written again without another mark, within one tick of its file system's
+ * clock: that mark is not settled and says nothing of the content. One from the future never is.
+ */
+async function markOf(path: string): Promise<{ name: string; settled: boolean }> {
   try {
+    const now = Date.now();
     const { ino, size, mtime, ctime } = await Deno.stat(path);
-    return `${ino} ${size} ${mtime?.getTime()} ${ctime?.getTime()}`;
+    const changed = Math.max(mtime?.getTime() ?? now, ctime?.getTime() ?? now);
+    return {
+      name: `${ino} ${size} ${mtime?.getTime()} ${ctime?.getTime()}`,
+      settled: now - changed > COARSEST_TICK_MS,
+    };
   } catch {
-    return "none";
+    return { name: "none", settled: false };
   }
+}
+
+function contentName(bytes: Uint8Array | undefined): string {
+  return bytes === undefined ? "none" : createHash("sha256").update(bytes).digest("base64");
 }
 
 async function readBounded(path: string): Promise<Uint8Array | undefined> {

@@ -112,3 +112,23 @@ Deno.test("revocations: files are read when they change, and nothing comes back 
     await Deno.remove(dir, { recursive: true });
   }
 });
+
+Deno.test("revocations: a file written over in place is read each time, however fast", async () => {
+  const dir = await Deno.makeTempDir();
+  try {
+    const path = `${dir}/revoked.jws`;
+    await Deno.writeFile(path, await listOf(10, []));
+    const files = await RevocationFiles.open([path], {
+      issuerKeys: [issuer.publicKey],
+      folder: `${dir}/kept`,
+    });
+    for (let number = 11; number < 100; number++) {
+      // Of one length each, and many within a tick of the file system's clock.
+      await Deno.writeFile(path, await listOf(number, []));
+      assert.deepEqual((await files.look()).map((one) => one.kind), ["read"], `list ${number}`);
+      assert.deepEqual(await files.look(), [], "the same list says nothing new");
+    }
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});

@@ -1,4 +1,5 @@
 import type { PortalMessages } from "./portal_messages.ts";
+import { portalPasskeyEn } from "./portal_passkey_en.ts";
 
 /** What terminals read, in English. */
 export const portalEn: PortalMessages = {
@@ -114,28 +115,11 @@ export const portalEn: PortalMessages = {
     tooLong: "A PIN has at most 64 characters.",
   },
   passkey: {
-    use: "Use a passkey",
-    elsewhere: (name) => `Use a passkey: at ${name}`,
-    add: "Add a passkey",
+    ...portalPasskeyEn,
     addText:
       "Enter the PIN above. Then your device or security key asks for your fingerprint, face " +
       "or screen lock. From then on it can take the PIN's place at this gateway. " +
       "The card must be in the gateway all the same.",
-    name: "Name of the passkey",
-    usualName: "My passkey",
-    addSubmit: "Unlock and add",
-    asking: "Answer the question of your device or security key.",
-    added: "The passkey was added. Next time you can use it.",
-    notAdded: "The passkey was not added. Ask the administrator of this gateway; " +
-      "you can delete it from your device.",
-    wrong: (left) =>
-      `This passkey doesn't open this profile. ${left === 1 ? "1 try" : `${left} tries`} left.`,
-    none: {
-      "cancelled": () => "No passkey was used.",
-      "no-prf": () =>
-        "This passkey can't unlock anything: it lacks the PRF extension. Use another one.",
-      "refused": (detail) => `The browser refused: ${detail}`,
-    },
   },
   share: {
     busy: (holder, since) => `The card reader is busy: ${holder} has used the card since ${since}.`,

@@ -1,4 +1,5 @@
 import type { PortalMessages } from "./portal_messages.ts";
+import { portalPasskeyJa } from "./portal_passkey_ja.ts";
 
 /** What terminals read, in Japanese. */
 export const portalJa: PortalMessages = {
@@ -120,27 +121,10 @@ export const portalJa: PortalMessages = {
     tooLong: "PIN は 64 文字までです。",
   },
   passkey: {
-    use: "パスキーを使う",
-    elsewhere: (name) => `パスキーを使う（${name} で）`,
-    add: "パスキーを追加する",
+    ...portalPasskeyJa,
     addText: "上に PIN を入力してください。続いて、端末またはセキュリティキーが指紋、顔、" +
       "または画面ロックを確認します。以後、このゲートウェイでは PIN の代わりに使えます。" +
       "カードは引き続きゲートウェイに挿入しておく必要があります。",
-    name: "パスキーの名前",
-    usualName: "マイパスキー",
-    addSubmit: "解除して追加",
-    asking: "端末またはセキュリティキーの確認に応じてください。",
-    added: "パスキーを追加しました。次回から使えます。",
-    notAdded: "パスキーは追加されませんでした。ゲートウェイの管理者に連絡してください。" +
-      "端末に残ったパスキーは削除してかまいません。",
-    wrong: (left) => `このパスキーではこのプロファイルを開けません。残り ${left} 回です。`,
-    none: {
-      "cancelled": () => "パスキーは使われませんでした。",
-      "no-prf": () =>
-        "このパスキーは PRF 拡張に対応していないため、ロックを解除できません。" +
-        "別のパスキーを使ってください。",
-      "refused": (detail) => `ブラウザーが拒否しました: ${detail}`,
-    },
   },
   share: {
     busy: (holder, since) => `カードリーダーは使用中です。${holder} が ${since} から使っています。`,

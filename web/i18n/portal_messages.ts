@@ -113,3 +113,6 @@ export type StickMessages = Pick<
   | ("noCard" | "reading" | "expired" | "pinAsked" | "withId" | "unlocking" | "blocked")
   | ("refused" | "up" | "failed" | "form" | "outcome" | "passkey")
 >;
+
+/** What is said about passkeys in the same words of a card and of a stick. */
+export type PasskeyMessages = Omit<PortalMessages["passkey"], "addText">;

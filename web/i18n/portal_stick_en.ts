@@ -1,4 +1,5 @@
 import type { StickMessages } from "./portal_messages.ts";
+import { portalPasskeyEn } from "./portal_passkey_en.ts";
 
 /** What terminals read in place of a card's words where the token is a stick, in English. */
 export const portalStickEn: StickMessages = {
@@ -89,27 +90,10 @@ export const portalStickEn: StickMessages = {
     tooLong: "A password has at most 64 characters.",
   },
   passkey: {
-    use: "Use a passkey",
-    elsewhere: (name) => `Use a passkey: at ${name}`,
-    add: "Add a passkey",
+    ...portalPasskeyEn,
     addText:
       "Enter the password above. Then your device or security key asks for your fingerprint, face " +
       "or screen lock. From then on it can take the password's place at this gateway. " +
       "The stick must be in the gateway all the same.",
-    name: "Name of the passkey",
-    usualName: "My passkey",
-    addSubmit: "Unlock and add",
-    asking: "Answer the question of your device or security key.",
-    added: "The passkey was added. Next time you can use it.",
-    notAdded: "The passkey was not added. Ask the administrator of this gateway; " +
-      "you can delete it from your device.",
-    wrong: (left) =>
-      `This passkey doesn't open this profile. ${left === 1 ? "1 try" : `${left} tries`} left.`,
-    none: {
-      "cancelled": () => "No passkey was used.",
-      "no-prf": () =>
-        "This passkey can't unlock anything: it lacks the PRF extension. Use another one.",
-      "refused": (detail) => `The browser refused: ${detail}`,
-    },
   },
 };

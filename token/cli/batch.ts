@@ -112,7 +112,7 @@ async function issueRow(row: BatchRow, run: Run & { index: number }): Promise<bo
     const summary = await writeRow(row, run);
     await journal.add({
       client: clientId,
-      digest: row.digest,
+      digest: row.digests[0],
       card: summary.card,
       profile: summary.profile,
       generation: summary.generation,
@@ -220,9 +220,9 @@ function isAbout(error: CommandError, reader: string): boolean {
 
 /** A row that was issued and says something else now needs `token edit`, not another card. */
 function checkUnchanged(rows: readonly BatchRow[], { journal, name }: Run): void {
-  const changed = rows.filter(({ fields, digest }) => {
+  const changed = rows.filter(({ fields, digests }) => {
     const done = journal.of(fields.clientId);
-    return done !== undefined && done.digest !== digest;
+    return done !== undefined && !digests.includes(done.digest);
   });
   if (changed.length === 0) return;
   throw new CommandError(

@@ -1,5 +1,5 @@
 /** The rows of a batch: what each person's profile is to be, all checked before any card is touched. */
-import { createHash } from "node:crypto";
+import { digestsOf } from "./batch_digest.ts";
 import { draftProfile, NOBODYS_IDENTITY } from "./draft.ts";
 import { type CsvRow, parseCsv } from "./csv.ts";
 import { CommandError, UsageError } from "./errors.ts";
@@ -13,8 +13,8 @@ export interface BatchRow {
   /** The card that it must be, where the file says so. */
   readonly card: string | undefined;
   readonly hasPresharedKey: boolean;
-  /** Changes with whatever the row says. */
-  readonly digest: string;
+  /** Change with whatever the row says: the one to write down, and those of older versions. */
+  readonly digests: readonly [string, ...string[]];
 }
 
 /** Columns that stand for a flag of `token issue`; lists are separated by spaces. */
@@ -131,11 +131,9 @@ async function readRow(
     hasPresharedKey: psk === "yes",
     recipients: [],
   });
-  const { expiresAt: _moves, ...said } = fields;
-  const when = asGiven.text("expires") ?? "";
-  const digest = createHash("sha256").update(JSON.stringify([said, when, psk, own("card")]))
-    .digest("hex").slice(0, 32);
-  return { line, fields, card: own("card"), hasPresharedKey: psk === "yes", digest };
+  const told = { card: own("card"), hasPresharedKey: psk === "yes" };
+  const digests = digestsOf(fields, { ...told, expires: asGiven.text("expires") ?? "" });
+  return { line, fields, ...told, digests };
 }
 
 /** What no two rows may share. */

@@ -19,7 +19,7 @@ Deno.test("a batch: what the inside may begin is a row's own, or what all have",
   );
   assert.deepEqual(alice?.fields.inbound, ["tcp/8080@10.20.0.0/16", "udp/5-9@10.20.0.7"]);
   assert.deepEqual(bob?.fields.inbound, ["icmp@10.20.0.0/16"]);
-  assert.notEqual(alice?.digest, bob?.digest);
+  assert.notEqual(alice?.digests[0], bob?.digests[0]);
 });
 
 Deno.test("a batch: a rule that is none is named with its line, before any card is asked for", async () => {

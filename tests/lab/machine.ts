@@ -114,7 +114,7 @@ export class Machine implements AsyncDisposable {
     return stdout;
   }
 
-  /** Starts a process that stays. */
+  /** Starts a process that stays; resolves when it is the program that was asked for. */
   async spawn(argv: readonly string[], options: SpawnOptions = {}): Promise<Running> {
     const child = this.#command(argv, options).spawn();
     let over = false;
@@ -124,7 +124,7 @@ export class Machine implements AsyncDisposable {
     });
     let pid: number | undefined;
     while (pid === undefined && !over) {
-      [pid] = childrenOf(child.pid);
+      pid = childrenOf(child.pid).find((each) => programOf(each) !== programOf(child.pid));
       if (pid === undefined) await sleep(2);
     }
     const target = pid ?? child.pid;
@@ -212,6 +212,15 @@ export function childrenOf(pid: number): number[] {
 
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** The file that a process runs: nsenter's own child is nsenter for a moment. */
+function programOf(pid: number): string | undefined {
+  try {
+    return Deno.readLinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return undefined; // it ended
+  }
 }
 
 function namespaceOf(pid: number): string | undefined {

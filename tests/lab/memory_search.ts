@@ -116,21 +116,12 @@ export function proportionalSetSize(pid: number): number {
   try {
     text = Deno.readTextFileSync(`/proc/${pid}/smaps_rollup`);
   } catch (error) {
-    if (isAlive(pid)) throw error;
+    if (!isGone(error)) throw error;
     return 0;
   }
   const kilobytes = /^Pss:\s+(\d+) kB$/m.exec(text)?.[1];
   if (kilobytes === undefined) throw new Error(`Cannot read the memory use of process ${pid}`);
   return Number(kilobytes) * 1024;
-}
-
-/** Ended processes stay listed until their parent has asked after them. */
-function isAlive(pid: number): boolean {
-  try {
-    return !/\) [ZX] /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
-  } catch {
-    return false;
-  }
 }
 
 function secretMappings(pid: number): Mapping[] {
@@ -257,6 +248,7 @@ function nameOf(pid: number): string {
   }
 }
 
+/** ESRCH is also what is said of one whose memory went first: ended, not yet asked after by its parent. */
 function isGone(error: unknown): boolean {
   return error instanceof Deno.errors.NotFound ||
     (error instanceof Error && /os error 3\b/.test(error.message));

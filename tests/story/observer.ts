@@ -7,6 +7,8 @@ import { startReaderMonitor } from "../../token/pcsc/monitor.ts";
 
 export type Observation =
   | { readonly seen: "ready" | "card-in" | "card-out"; readonly at: number }
+  /** More engines than before ran since the card came. */
+  | { readonly seen: "engines"; readonly at: number; readonly engines: number }
   /** No engine is left of those that ran since the card came; `engines` says how many that were. */
   | { readonly seen: "engines-gone"; readonly at: number; readonly engines: number };
 
@@ -19,7 +21,10 @@ if (import.meta.main) {
   // An engine hears of a removal when we do and may be gone before we look: known in advance.
   let known = new Set<number>();
   setInterval(() => {
-    if (present) known = known.union(new Set(enginePids()));
+    if (!present) return;
+    const before = known.size;
+    known = known.union(new Set(enginePids()));
+    if (known.size > before) say({ seen: "engines", at: clock(), engines: known.size });
   }, LOOK_MS);
   startReaderMonitor({
     onChange(readers) {
@@ -27,8 +32,10 @@ if (import.meta.main) {
       if (present === undefined) say({ seen: "ready", at: clock() });
       if (now !== (present ?? false)) {
         const at = clock();
+        // Before it is said: whoever hears of it may end them at once.
+        const engines = now ? [] : [...known.union(new Set(enginePids()))];
         say({ seen: now ? "card-in" : "card-out", at });
-        if (!now) watchEngines([...known.union(new Set(enginePids()))]);
+        if (!now) watchEngines(engines);
         known = new Set();
       }
       present = now;

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { Lab } from "../lab/lab.ts";
 import { labTest } from "../lab/needs.ts";
-import { sleep } from "../lab/machine.ts";
 import { startPcscd, startSoftcard } from "../lab/pcscd.ts";
 import { Watch } from "./watch.ts";
 
@@ -15,13 +14,13 @@ labTest("the onlooker sees a card come and go, and engines end", async () => {
   const began = Date.now();
   await card.insert();
   const { at: inAt } = await watch.next("card-in", began);
-  const engine = await box.spawn(["bash", "-c", "exec -a x sleep 1000", "engine"]);
+  const other = await box.spawn(["bash", "-c", "sleep 1000 & wait", "engineer"]);
   const named = await box.spawn(["bash", "-c", "sleep 1000 & wait", "engine"]);
   await card.remove();
   const out = await watch.next("card-out", inAt);
   assert.ok(out.at >= began);
   await named.stop();
-  await engine.stop();
+  await other.stop();
   const gone = await watch.next("engines-gone", out.at);
   assert.equal(gone.engines, 1);
   assert.ok(gone.at >= out.at);
@@ -37,7 +36,7 @@ labTest("the onlooker counts an engine that was quicker than it", async () => {
   await card.insert();
   const { at: inAt } = await watch.next("card-in", 0);
   const engine = await box.spawn(["bash", "-c", "sleep 1000 & wait", "engine"]);
-  await sleep(1000);
+  await watch.next("engines", inAt);
   // Nothing of it is left when the onlooker hears of the removal: the service asks twice a second.
   const removing = card.remove();
   engine.signal("SIGKILL");

@@ -48,6 +48,20 @@ labTest("the lab dies with the process that built it, even when killed", async (
   await Deno.remove(dir, { recursive: true });
 });
 
+labTest(
+  "lab: a process that was started runs its own program, and ends also when it was stopped",
+  async () => {
+    await using lab = await Lab.open();
+    const machine = await lab.machine("m");
+    for (let round = 0; round < 30; round++) {
+      const sleeper = await machine.spawn(["sleep", "1000"]);
+      assert.equal(Deno.readTextFileSync(`/proc/${sleeper.pid}/comm`).trim(), "sleep");
+      if (round % 10 === 0) sleeper.signal("SIGSTOP");
+      await sleeper.stop(60_000);
+    }
+  },
+);
+
 function alive(pid: number): boolean {
   try {
     return !Deno.readTextFileSync(`/proc/${pid}/stat`).includes(") Z ");

@@ -25,11 +25,14 @@ export interface Running {
   readonly pid: number;
   readonly child: Deno.ChildProcess;
   readonly status: Promise<Deno.CommandStatus>;
-  /** SIGTERM, and SIGKILL when it is still there after `graceMs` (default 3,000). */
+  /** SIGTERM, and SIGKILL when it is still there after `graceMs` (default 3,000); also a stopped one. */
   stop(graceMs?: number): Promise<void>;
   /** Sends a signal to the process itself. */
   signal(signal: Deno.Signal): void;
 }
+
+/** How often a process that is to end is told to go on, should it have been stopped. */
+const GO_ON_MS = 100;
 
 /** What nsenter, as shells do, exits with when there is no such program. */
 const COMMAND_NOT_FOUND = 127;
@@ -123,14 +126,17 @@ export class Machine implements AsyncDisposable {
       return value;
     });
     let pid: number | undefined;
-    while (pid === undefined && !over) {
-      pid = childrenOf(child.pid).find((each) => programOf(each) !== programOf(child.pid));
-      if (pid === undefined) await sleep(2);
+    while (!over) {
+      [pid] = childrenOf(child.pid);
+      if (pid !== undefined && isItself(pid, child.pid)) break;
+      await sleep(2);
     }
     const target = pid ?? child.pid;
     const signal = (name: Deno.Signal) => {
+      // nsenter stops itself when its child is stopped, maybe only after that one was told to go on.
+      const targets = name === "SIGCONT" ? [child.pid, target] : [target];
       try {
-        if (!over) Deno.kill(target, name);
+        if (!over) targets.forEach((one) => Deno.kill(one, name));
       } catch (error) {
         if (!(error instanceof Deno.errors.NotFound)) throw error;
       }
@@ -138,8 +144,11 @@ export class Machine implements AsyncDisposable {
     const stop = async (graceMs = 3000) => {
       signal("SIGTERM");
       const timer = setTimeout(() => signal("SIGKILL"), graceMs);
+      // A stopped process ends nothing, and a stopped nsenter doesn't tell of the end.
+      const going = setInterval(() => signal("SIGCONT"), GO_ON_MS);
       await status;
       clearTimeout(timer);
+      clearInterval(going);
     };
     return { pid: target, child, status, stop, signal };
   }
@@ -210,17 +219,24 @@ export function childrenOf(pid: number): number[] {
   }
 }
 
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+/**
+ * Whether a child of nsenter's has become the program that it was forked for: it has arguments of its
+ * own, which a process gets after its file and its name.
+ */
+function isItself(pid: number, nsenter: number): boolean {
+  try {
+    const [own, parents] = [pid, nsenter].map((one) =>
+      Deno.readTextFileSync(`/proc/${one}/cmdline`)
+    );
+    return own !== "" && own !== parents;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false; // its status is about to come
+    throw error;
+  }
 }
 
-/** The file that a process runs: nsenter's own child is nsenter for a moment. */
-function programOf(pid: number): string | undefined {
-  try {
-    return Deno.readLinkSync(`/proc/${pid}/exe`);
-  } catch {
-    return undefined; // it ended
-  }
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function namespaceOf(pid: number): string | undefined {

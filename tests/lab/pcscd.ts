@@ -28,8 +28,10 @@ export async function startPcscd(
 ): Promise<Pcscd> {
   const port = options.port ?? 35963;
   const config = "/run/pcscd/reader.conf.d";
-  // /run is the machine's own tmpfs: the file is written from within.
+  // /run is the machine's own tmpfs: the file is written from within. What a killed pcscd left
+  // behind would keep the next one from starting, and its socket would pass for the next one's.
   await machine.sh(`
+    rm -f /run/pcscd/pcscd.comm /run/pcscd/pcscd.pid
     mkdir -p ${config}
     cat > ${config}/vpcd <<'END'
 FRIENDLYNAME "Virtual PCD"

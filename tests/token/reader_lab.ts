@@ -34,8 +34,6 @@ export class ReaderLab implements AsyncDisposable {
   }
 
   async startService(): Promise<Pcscd> {
-    // What a killed pcscd leaves behind would keep the next one from starting.
-    await this.machine.sh("rm -f /run/pcscd/pcscd.comm /run/pcscd/pcscd.pid");
     return this.pcscd = await startPcscd(this.machine);
   }
 

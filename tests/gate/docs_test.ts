@@ -16,6 +16,28 @@ Deno.test("docs: the guide's configurations are taken as they stand", () => {
   parseConfig(hub, { name: "hub.md", schema: HubConfigSchema });
 });
 
+/** A gateway's configuration that says what it must, and nothing else. */
+const LEAST = `
+name = "home"
+[lan]
+interface = "lan0"
+address = "192.168.80.1/24"
+[internet]
+interface = "wan0"
+[token]
+issuers = ["${"A".repeat(43)}"]
+`;
+
+Deno.test("docs: each table of the guide is taken by a gateway that has nothing else", () => {
+  const apart = ["docs/guide/administrator.md", "docs/guide/hub.md"];
+  const pages = FILES.filter((path) => /^docs\/guide\/.*\.md$/.test(path))
+    .filter((path) => !apart.includes(path) && read(path).includes("```toml\n"));
+  assert.ok(pages.includes("docs/guide/shared-reader.md"), `${pages}`);
+  for (const page of pages) {
+    parseConfig(LEAST + tomlOf(page), { name: page, schema: GatewayConfigSchema });
+  }
+});
+
 Deno.test("docs: each requirement has one row, and what is built or part of it names its proof", () => {
   const rows = [...read("docs/requirements.md").matchAll(/^\| ([A-Z]\d) \|(.*)\|$/gm)];
   const ids = Object.entries(COUNTS).flatMap(([letter, count]) =>

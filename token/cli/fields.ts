@@ -46,7 +46,7 @@ export const FIELD_HELP = `  --client-id ID       client_id: the client's name a
   --inbound RULE       inbound: what the inside may begin, such as tcp/8080@10.20.0.0/16 or
                        icmp@10.20.0.0/16 (repeat; default: nothing)
   --suite X            suite: wireguard-1 (default), keys agreed by handshakes; or wireguard-manual-1,
-                       the key that both sides hold (--psk) is used by hand, without any handshake`;
+                       the preshared key is used by hand, without any handshake`;
 
 const text = v.string("expected text");
 const texts = v.array(text, "expected a list of texts");

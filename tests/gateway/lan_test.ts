@@ -167,17 +167,18 @@ labTest(
     await network.watch("internet");
     const box = await network.box();
     await box.do({ do: "lock" });
-    const ask = (name: string, ...as: string[]) =>
-      network.gateway.run([
-        ...[...as, "dig", "+time=1", "+tries=1", "+short", "@203.0.113.53", `${name}.web.example`],
-      ]);
+    const ask = (name: string, seconds: number, ...as: string[]) => {
+      const dig = ["dig", `+time=${seconds}`, "+tries=1", "+short", "@203.0.113.53"];
+      return network.gateway.run([...as, ...dig, `${name}.web.example`]);
+    };
     const asDns = ["setpriv", "--reuid", "65534", "--regid", "30", "--clear-groups"];
-    assert.match((await ask("box")).stdout, /198\.51\.100\.80/, "the box itself may");
-    assert.doesNotMatch((await ask("hidden", ...asDns)).stdout, /198/);
+    assert.match((await ask("box", 10)).stdout, /198\.51\.100\.80/, "the box itself may");
+    assert.doesNotMatch((await ask("hidden", 1, ...asDns)).stdout, /198/);
     await box.do({ do: "open-switch", grant: GRANT });
-    assert.doesNotMatch((await ask("hidden", ...asDns)).stdout, /198/);
+    assert.doesNotMatch((await ask("hidden", 1, ...asDns)).stdout, /198/);
     await box.do({ do: "open-switch", grant: { ...GRANT, otherTraffic: "direct" } });
-    assert.match((await ask("open", ...asDns)).stdout, /198\.51\.100\.80/);
+    await box.do({ do: "beat", on: true });
+    assert.match((await ask("open", 10, ...asDns)).stdout, /198\.51\.100\.80/);
     const asked = (await network.sent("internet")).map(({ payload }) => {
       return new TextDecoder("latin1").decode(payload);
     });

@@ -65,7 +65,7 @@ labTest("a terminal that hoards connections leaves room for others", async () =>
   const other = await terminal.run(["curl", "-sk", "--interface", "192.168.80.51", `${PORTAL}/`]);
   assert.equal(other.code, 0, "another terminal is answered");
   await hoard.stop();
-  await sleep(500);
+  await untilLetGo(box);
   assert.equal(await phase(terminal), "no-reader", "and so is the first one afterwards");
   await gateway.stop();
 });
@@ -91,6 +91,15 @@ async function startGateway(lab: Lab, box: Machine, name: string): Promise<Runni
     await sleep(50);
   }
   return gateway;
+}
+
+/** Waits until no connection to the portal is left on the box's side. */
+async function untilLetGo(box: Machine): Promise<void> {
+  const list = "ss -Htn state established state close-wait state last-ack '( sport = :443 )'";
+  for (let waited = 0; (await box.sh(list)) !== ""; waited += 50) {
+    if (waited > 30_000) throw new Error("Waited in vain for the portal to let go");
+    await sleep(50);
+  }
 }
 
 /** Each name has a run folder and a state of its own. */

@@ -163,7 +163,7 @@ labTest("switch: large TCP segments fit the tunnel from the first packet on", as
   await network.box.do({ do: "open", grant: { ...GRANT, mtu: 1300 } });
   // The wire itself takes 1,500 bytes: only the clamped size keeps packets small.
   await network.gateway.sh("ip link set sekisho0 mtu 1500");
-  await network.fetch(`http://${OFFICE.v4}/stream`, "--max-time", "1");
+  await network.terminal.sh(`curl -sS --max-time 20 http://${OFFICE.v4}/stream | head -c 100000`);
   const sizes = (await network.sent("office")).filter(({ kind }) => kind === "tcp");
   assert.ok(sizes.length > 3);
   const mss = await network.terminal.sh(
@@ -197,7 +197,7 @@ labTest("switch: locking in mid-flow ends it at once, both ways", async () => {
   // `at` is whole milliseconds and was taken when the kernel had obeyed.
   assert.deepEqual(await network.sentText("office", at + 1), []);
   assert.deepEqual(await network.sentText("internet"), []);
-  assert.ok(tookMs < 1000, `${tookMs} ms`);
+  assert.ok(tookMs < 10_000, `${tookMs} ms, however busy the machine is`);
   await download.stop();
 
   // Another card: the flow that was there goes on as the new holder's, or not at all.
@@ -281,8 +281,8 @@ for (const signal of ["SIGKILL", "SIGSTOP"] as const) {
       assert.match((await network.fetch(`http://${WEB.v4}/`)).stdout, /^internet/);
       const pressing = await network.terminal.spawn(["bash", "-c", press(8000)]);
       await untilLeft(network, 20);
-      const died = Date.now();
       network.box.process.signal(signal);
+      const died = Date.now(); // not before: it may have prolonged its guard until then
       await pressing.status;
       // 3 s of guard and the second since the last beat, with room for a busy machine's timers.
       assert.deepEqual(await network.sentText("internet", died + 3_500), []);

@@ -161,7 +161,7 @@ labTest("hub: when its interface is deleted it says so and ends", async () => {
   const hub = await HubProcess.start(world);
   await world.hub.sh("ip link del hub0");
   assert.match(await hub.hears(/^Cannot /), /its interface was deleted; start it again/);
-  assert.equal(await hub.stop(), 1);
+  assert.equal(await hub.ended(), 1);
   assert.doesNotMatch(await world.hub.sh("nft list tables"), /sekisho/);
 });
 

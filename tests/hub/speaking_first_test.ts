@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { ClientStatus, HubStatus } from "../../hub/hub_status.ts";
-import { type Machine, sleep } from "../lab/machine.ts";
+import { settledSize, sizeOf, untilLarger } from "../lab/growth.ts";
+import type { Machine } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
 import {
   buildWorld,
@@ -50,7 +51,7 @@ labTest("hub: the office begins what a client's rules say, and the hub speaks fi
   const again = reaches(office, alice.address);
 
   // What no rule says: another port, another network inside, another client, the other way round.
-  assert.equal((await fetchFrom(office, `${bob.address}:80/`)).code, 28);
+  assert.equal((await fetchFrom(office, `${bob.address}:80/`, "--max-time", "4")).code, 28);
   assert.ok(await isCutOff(office, bob.address, OFFICE.closed));
   assert.ok(await isCutOff(bob.machine, OFFICE.open), "the way back is for answers");
   const { packets } = await readStatus(world);
@@ -62,24 +63,20 @@ labTest("hub: the office begins what a client's rules say, and the hub speaks fi
 
   // A reload takes a rule away from what is under way; sessions stay, and so do others' rules.
   const session = clientOf(await readStatus(world), "bob").lastHandshake;
-  const streams = [alice, bob].map(({ name, address }) => {
-    const path = `${world.lab.dir}/${name}.stream`;
-    const over = fetchFrom(office, `${address}:8080/stream`, "-N", "-o", path);
-    return { over, size: () => Deno.statSync(path).size };
-  });
-  await sleep(500);
+  const [pathOfAlice, pathOfBob] = [`${world.lab.dir}/alice.stream`, `${world.lab.dir}/bob.stream`];
+  const stream = ({ address }: typeof alice, path: string) =>
+    office.spawn(["curl", "-sS", "-N", "-o", path, `http://${address}:8080/stream`]);
+  const streams = [await stream(alice, pathOfAlice), await stream(bob, pathOfBob)];
+  for (const path of [pathOfAlice, pathOfBob]) await untilLarger(path, 100_000);
   await writeConfig(world, [alices, { ...bobs, inbound: ["icmp@fd20::/64"] }]);
   await hub.reload(/^Hub reloaded: 2 clients$/);
-  await sleep(300);
-  const sizes = streams.map(({ size }) => size());
-  await sleep(700);
-  const grew = streams.map(({ size }, i) => size() - (sizes[i] ?? 0));
-  assert.ok((grew[0] ?? 0) > 100_000 && (sizes[1] ?? 0) > 100_000, `${sizes} ${grew}`);
-  assert.equal(grew[1], 0);
+  const atEnd = await settledSize(pathOfBob);
+  await untilLarger(pathOfAlice, sizeOf(pathOfAlice) + 1_000_000);
+  assert.equal(sizeOf(pathOfBob), atEnd);
   assert.ok(await reaches(office, bob.address6));
   assert.equal(clientOf(await readStatus(world), "bob").lastHandshake, session);
   assert.equal(await hub.stop(), 0);
-  for (const { over } of streams) await over;
+  for (const each of streams) await each.stop();
 });
 
 labTest("hub: what isn't inside begins nothing, whatever source it writes", async () => {
@@ -128,7 +125,7 @@ async function serve(machines: readonly Machine[]): Promise<AsyncDisposable> {
 }
 
 function fetchFrom(machine: Machine, to: string, ...options: string[]) {
-  return machine.run(["curl", "-sS", "--max-time", "4", ...options, `http://${to}`]);
+  return machine.run(["curl", "-sS", "--max-time", "20", ...options, `http://${to}`]);
 }
 
 function clientOf({ clients }: HubStatus, name: string): ClientStatus {

@@ -136,6 +136,11 @@ export class HubProcess {
     return (await this.#running.status).code;
   }
 
+  /** Waits until it has ended by itself; its exit code. */
+  async ended(): Promise<number> {
+    return (await this.#running.status).code;
+  }
+
   /** Ends it without a chance to tidy up. */
   async crash(): Promise<void> {
     this.#running.signal("SIGKILL");

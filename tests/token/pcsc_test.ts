@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { CardGarbledError, CardGoneError, CardSilentError } from "../../token/apdu/channel.ts";
+import { PcscContext } from "../../token/pcsc/context.ts";
 import { listReaders } from "../../token/pcsc/list.ts";
 import { startReaderMonitor } from "../../token/pcsc/monitor.ts";
 import { openCard } from "../../token/pcsc/session.ts";
@@ -51,6 +52,28 @@ labTest("the monitor follows service, readers and cards, and outlives pcscd", as
   await card.remove();
   await sleep(1000);
   assert.equal(seen.changes, told, "nothing is told after the end");
+});
+
+labTest("a reader unplugged right after it was listed takes no other reader with it", async () => {
+  await using lab = await ReaderLab.open();
+  await lab.startService();
+  const seen = new Seen();
+  const monitor = startReaderMonitor(seen);
+  await seen.until("the readers are there", () => seen.readers.length === 2);
+  const { changes } = seen;
+  const { listReaders: list } = PcscContext.prototype;
+  let looks = 0;
+  PcscContext.prototype.listReaders = async function () {
+    const names = await list.call(this);
+    return looks++ < 2 ? [...names, "Unplugged 00 00"] : names;
+  };
+  try {
+    await untilTrue("the next looks", () => Promise.resolve(looks > 4));
+  } finally {
+    PcscContext.prototype.listReaders = list;
+  }
+  assert.deepEqual([seen.errors, seen.changes], [[], changes]);
+  await monitor.stop();
 });
 
 labTest("the monitor also sees a card that was swapped between two looks", async () => {

@@ -10,6 +10,8 @@ import { PNP_NOTIFICATION } from "./winscard.ts";
 
 const SLICE_MS = 250;
 const RETRY_MS = 500;
+/** Readers that vanish between list and look, one right after the other, before it counts as a fault. */
+const MOST_MISSED = 16;
 
 /** Starts watching; see {@linkcode ReaderMonitorListener}. */
 export function startReaderMonitor(listener: ReaderMonitorListener): ReaderMonitor {
@@ -67,17 +69,25 @@ class Watch {
   async #follow(context: PcscContext): Promise<void> {
     let states = new ReaderStates([]);
     let known = "";
+    let missed = 0;
     while (!this.#stopped) {
       const names = await context.listReaders();
-      if (states.names.length === 0 || known !== names.join("\0")) {
+      const isNew = states.names.length === 0 || known !== names.join("\0");
+      if (isNew) {
         known = names.join("\0");
         states = new ReaderStates([...names, PNP_NOTIFICATION]);
         // Nothing is expected of new entries, so this look returns at once. The last entry has to
         // hold the number of readers, or pcscd takes the list itself for a change.
         states.expect(names.length, names.length << 16);
-        await context.statusChange(states, names.length === 0 ? 0 : SLICE_MS);
-      } else {
-        await context.statusChange(states, SLICE_MS);
+      }
+      try {
+        await context.statusChange(states, isNew && names.length === 0 ? 0 : SLICE_MS);
+        missed = 0;
+      } catch (error) {
+        // One was unplugged after it was listed, which says nothing of the others: listed anew.
+        const isGone = error instanceof PcscError && error.fault === "no-reader";
+        if (!isGone || ++missed > MOST_MISSED) throw error;
+        continue;
       }
       if (this.#stopped) return;
       states.settle();

@@ -144,6 +144,25 @@ Deno.test("the engine sees the card go before the reader's report: no new engine
   assert.equal(phaseOf(core), "no-card");
 });
 
+Deno.test("a card that waits in another reader has its turn when the session's is gone", () => {
+  const beside = (...session: ReaderState[]): SessionEvent => ({
+    type: "readers",
+    readers: [...session, { name: "S", card: "present", counter: 1 }],
+  });
+  const gone: SessionEvent = { type: "engine-card-gone", run: run(1) };
+  const ended: SessionEvent = { type: "engine-ended", run: run(1), reason: "exit 0" };
+  for (const after of [beside(), beside({ name: "R", card: "absent", counter: 2 })]) {
+    const orders: SessionEvent[][] = [[after, ended], [gone, after, ended], [gone, ended, after]];
+    for (const order of orders) {
+      const core = upCore();
+      assert.deepEqual(types(drive(core, beside({ name: "R", card: "present", counter: 1 }))), []);
+      const starts = drive(core, ...order).filter((one) => one.type === "start-engine");
+      assert.deepEqual(starts, [{ type: "start-engine", run: run(2), reader: "S" }]);
+      assert.equal(phaseOf(core), "reading");
+    }
+  }
+});
+
 Deno.test("a card taken out and put back between two looks ends the session", () => {
   const core = upCore();
   assert.deepEqual(types(drive(core, reader("present", 3))), [

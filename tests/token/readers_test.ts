@@ -20,6 +20,8 @@ import { ReaderLab } from "./reader_lab.ts";
 const PATIENCE_MS = 30_000;
 const FIRST = "Virtual PCD 00 00";
 const SECOND = "Virtual PCD 00 01";
+/** pcscd's own bound (PCSCLITE_MAX_READERS_CONTEXTS). */
+const MOST_READERS = 16;
 const PORTS = { first: 35963, second: 35964 } as const;
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -221,6 +223,21 @@ labTest("readers come and go, also in the middle of a command", async () => {
   await seen.stop();
 });
 
+labTest("as many readers as pcscd serves are all there, also when one has a card", async () => {
+  await using lab = await ReaderLab.open();
+  // Two slots each; those of the lab's own driver are the last two.
+  for (let each = 1; each < MOST_READERS / 2; each++) await addDriver(lab, `More ${each}`, each);
+  await lab.startService();
+  const seen = new SeenReaders();
+  await using card = await OddCard.start(lab.machine, { dir: lab.lab.dir });
+  await card.say("insert");
+  await seen.until((reader) => reader?.card === "present");
+  assert.equal(seen.names.split(",").length, MOST_READERS);
+  await card.say("remove");
+  await seen.until((reader) => reader?.card === "absent");
+  await seen.stop();
+});
+
 labTest(
   "a card that answers nonsense to a reset is no card that works, and its reader stays usable",
   async () => {
@@ -322,15 +339,20 @@ async function restart(
   service.running.signal("SIGKILL");
   await service.running.status;
   await sleep(options.pauseMs ?? 0);
-  // A copy of the driver: its variables are for one reader with two slots.
-  await lab.machine.sh(
-    options.third
-      ? `cp /usr/lib/pcsc/drivers/serial/libifdvpcd.so /run/third.so
-         printf '%s\\n' 'FRIENDLYNAME "Third PCD"' 'DEVICENAME /dev/null:0x9063' \\
-           'LIBPATH /run/third.so' 'CHANNELID 0x9063' > /run/pcscd/reader.conf.d/vpcd-third`
-      : "rm -f /run/pcscd/reader.conf.d/vpcd-third",
-  );
+  if (options.third) await addDriver(lab, "Third PCD", 0);
+  else await lab.machine.sh("rm -f /run/pcscd/reader.conf.d/more-0");
   return await lab.startService();
+}
+
+/** One more reader with two slots, at ports from 0x9063 on, from the next start of pcscd. */
+async function addDriver(lab: ReaderLab, name: string, index: number): Promise<void> {
+  const port = `0x${(0x9063 + 2 * index).toString(16)}`;
+  // A copy of the driver: its variables are for one reader with two slots.
+  await lab.machine.sh(`
+    mkdir -p /run/pcscd/reader.conf.d
+    cp /usr/lib/pcsc/drivers/serial/libifdvpcd.so /run/more-${index}.so
+    printf '%s\\n' 'FRIENDLYNAME "${name}"' 'DEVICENAME /dev/null:${port}' \\
+      'LIBPATH /run/more-${index}.so' 'CHANNELID ${port}' > /run/pcscd/reader.conf.d/more-${index}`);
 }
 
 async function present(...names: string[]): Promise<void> {

@@ -6,11 +6,11 @@ import { pcscError } from "./faults.ts";
 import { finish, pcsc } from "./library.ts";
 import type { ReaderStates } from "./reader_states.ts";
 import type { PcscError } from "./types.ts";
-import { CODE, SCOPE_SYSTEM } from "./winscard.ts";
+import { CODE, MOST_READERS, SCOPE_SYSTEM } from "./winscard.ts";
 import { SERVICE_BOUND_MS, within } from "./within.ts";
 
-/** pcscd serves at most 16 readers with names of at most 128 bytes. */
-const LONGEST_LIST = 16 * 128 + 1;
+/** Names have at most 128 bytes. */
+const LONGEST_LIST = MOST_READERS * 128 + 1;
 
 export class PcscContext {
   /** The library's number of this context. */

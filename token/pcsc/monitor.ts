@@ -6,12 +6,12 @@ import { PcscContext } from "./context.ts";
 import { ReaderStates } from "./reader_states.ts";
 import { PcscError, type ReaderMonitor, type ReaderMonitorListener } from "./types.ts";
 import type { ReaderState } from "./types.ts";
-import { PNP_NOTIFICATION } from "./winscard.ts";
+import { MOST_READERS, PNP_NOTIFICATION } from "./winscard.ts";
 
 const SLICE_MS = 250;
 const RETRY_MS = 500;
 /** Readers that vanish between list and look, one right after the other, before it counts as a fault. */
-const MOST_MISSED = 16;
+const MOST_MISSED = MOST_READERS;
 
 /** Starts watching; see {@linkcode ReaderMonitorListener}. */
 export function startReaderMonitor(listener: ReaderMonitorListener): ReaderMonitor {
@@ -75,10 +75,12 @@ class Watch {
       const isNew = states.names.length === 0 || known !== names.join("\0");
       if (isNew) {
         known = names.join("\0");
-        states = new ReaderStates([...names, PNP_NOTIFICATION]);
+        // Where there are as many as can be, none can come, and one entry more would be refused.
+        const canCome = names.length < MOST_READERS;
+        states = new ReaderStates(canCome ? [...names, PNP_NOTIFICATION] : names);
         // Nothing is expected of new entries, so this look returns at once. The last entry has to
         // hold the number of readers, or pcscd takes the list itself for a change.
-        states.expect(names.length, names.length << 16);
+        if (canCome) states.expect(names.length, names.length << 16);
       }
       try {
         await context.statusChange(states, isNew && names.length === 0 ? 0 : SLICE_MS);

@@ -21,6 +21,9 @@ export const STATE = {
   mute: 0x0200,
 } as const;
 
+/** As many readers as pcscd serves, and as many entries as one wait may have (PCSCLITE_MAX_READERS_CONTEXTS). */
+export const MOST_READERS = 16;
+
 /** A reader name that means "tell me when readers come and go". */
 export const PNP_NOTIFICATION = "\\\\?PnP?\\Notification";
 

@@ -55,6 +55,18 @@ Deno.test("docs: each requirement has one row, and what is built or part of it n
   }
 });
 
+Deno.test("docs: each file of the house that a page names is there", () => {
+  const house = new Set(
+    FILES.filter((path) => path.includes("/")).map((path) => path.split("/")[0]),
+  );
+  const wrong = FILES.filter((path) => path.endsWith(".md")).flatMap((page) =>
+    [...read(page).matchAll(/`([\w.-]+)(\/[\w.*\/-]+)`/g)]
+      .filter(([, room = "", rest = ""]) => house.has(room) && !isThere(room + rest))
+      .map(([named]) => `${page}: ${named}`)
+  );
+  assert.deepEqual(wrong, []);
+});
+
 Deno.test("docs: links lead somewhere", () => {
   const pages = FILES.filter((path) => path.endsWith(".md"));
   assert.ok(pages.includes("README.md"));

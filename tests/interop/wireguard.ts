@@ -76,6 +76,9 @@ const TRANSFER = [
   fileURLToPath(import.meta.resolve("./transfer.ts")),
 ];
 
+/** FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, LAST_ACK, CLOSING (linux/net/tcp_states.h). */
+const CLOSING: ReadonlySet<string> = new Set(["04", "05", "08", "09", "0B"]);
+
 /** One interface named wg0 in a machine. */
 export class WireguardEnd {
   readonly machine: Machine;
@@ -140,11 +143,19 @@ export class WireguardEnd {
     return line.split(/\s+/).slice(1);
   }
 
+  /**
+   * Whether all of `count` pings are answered, one after the other. Each is a ping of its own: of
+   * several, ping(8) waits for the last only twice as long as another took.
+   */
   async ping(address: string, options: { count?: number; size?: number } = {}): Promise<boolean> {
     const { count = 1, size = 56 } = options;
-    const words = ["ping", "-c", `${count}`, "-i", "0.05", "-W", "5", "-s", `${size}`, address];
-    const { code, stdout } = await this.machine.run(words);
-    return code === 0 && stdout.includes(` 0% packet loss`);
+    const each = `ping -c 1 -W 20 -s ${size} ${address} || exit 1`;
+    const { code } = await this.machine.run([
+      "bash",
+      "-c",
+      `for n in {1..${count}}; do ${each}; done`,
+    ]);
+    return code === 0;
   }
 }
 
@@ -212,7 +223,10 @@ export async function newKeys(machine: Machine): Promise<KeyPair> {
   return { privateKey, publicKey: stdout.trim() };
 }
 
-/** SHA-256 of `file`, served in one machine and fetched by another. */
+/**
+ * SHA-256 of `file`, served in one machine and fetched by another. When it resolves, nothing of the
+ * transfer comes any more: what TCP repeats would begin a handshake in the midst of a test's changes.
+ */
 export async function fetchedSum(
   parts: { server: Machine; client: Machine; address: string; file: string },
 ): Promise<string> {
@@ -225,7 +239,18 @@ export async function fetchedSum(
   const host = address.includes(":") ? `[${address}]` : address;
   const { stdout, stderr } = await client.run([...TRANSFER, "fetch", `http://${host}:8000/`]);
   await daemon.stop();
+  await until("the end of the connection", () => {
+    return Promise.resolve(![server, client].some(isClosing));
+  });
   return stdout.trim() || stderr;
+}
+
+/** Whether the kernel still has an end of a connection to tell, or to hear of (proc(5), /proc/net/tcp). */
+function isClosing(machine: Machine): boolean {
+  return ["tcp", "tcp6"].some((table) => {
+    const [, ...lines] = Deno.readTextFileSync(`/proc/${machine.pid}/net/${table}`).split("\n");
+    return lines.some((line) => CLOSING.has(line.trim().split(/\s+/)[3] ?? ""));
+  });
 }
 
 /** Processes of our program in a machine, as the host numbers them. */
@@ -236,6 +261,17 @@ export function ourProcesses(machine: Machine): number[] {
     } catch {
       return false; // it ended in the same moment
     }
+  });
+}
+
+/** Waits until somebody has bound this UDP port of IPv4, as the kernel lists it (proc(5), /proc/net/udp). */
+export async function untilBound(machine: Machine, port: string): Promise<void> {
+  const bound = new RegExp(
+    `^ *\\d+: [0-9A-F]+:${Number(port).toString(16).toUpperCase().padStart(4, "0")} `,
+    "m",
+  );
+  await until(`port ${port} in ${machine.name}`, () => {
+    return Promise.resolve(bound.test(Deno.readTextFileSync(`/proc/${machine.pid}/net/udp`)));
   });
 }
 

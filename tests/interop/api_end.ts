@@ -75,11 +75,8 @@ async function closeLate() {
 }
 
 async function close() {
-  const before = performance.now();
   await tunnel.close();
-  const milliseconds = performance.now() - before;
   return {
-    milliseconds,
     reason: await tunnel.closed,
     wiped: keyMemory.bytes.every((byte) => byte === 0),
   };

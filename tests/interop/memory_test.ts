@@ -62,7 +62,6 @@ labTest(
         `${before.mappings} mappings before, ${after.mappings} after`,
     );
     assert.deepEqual([after.descriptors, after.locked], [before.descriptors, before.locked]);
-    // The runtime's own threads end when they have nothing to do.
     assert.ok(after.threads <= before.threads, `${before.threads} threads, then ${after.threads}`);
     // The allocators keep some; one for each start would be a leak.
     assert.ok(after.mappings - before.mappings < STARTS / 2);

@@ -11,6 +11,7 @@ import {
   INSIDE_A,
   INSIDE_B,
   pair,
+  transfersOf,
   until,
   WireguardEnd,
 } from "./wireguard.ts";
@@ -138,8 +139,7 @@ for (const ends of BOTH_WAYS) {
       const sizes = [0, 1, 4, 5, 100, 1375, 1380, 1391, 1392];
       for (const size of sizes) assert.ok(await a.ping("10.7.0.2", { size }));
       const packets = (await capture.packets()).filter(({ kind }) => kind === "udp");
-      const [aReceived, aSent] = (await a.show("transfer")).map(Number);
-      const [bReceived, bSent] = (await b.show("transfer")).map(Number);
+      const { aReceived, aSent, bReceived, bSent } = await transfersOf({ a, b });
       const bytesFrom = (source: string) =>
         packets.filter((packet) => packet.source === source)
           .reduce((sum, { length }) => sum + length - 14 - 20 - 8, 0);

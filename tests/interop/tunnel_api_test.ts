@@ -14,7 +14,6 @@ const pinged = async (machine: Machine, address: string) =>
   (await machine.run(["ping", "-c", "1", "-W", "20", address])).code === 0;
 
 interface Closed {
-  readonly milliseconds: number;
   readonly wiped: boolean;
   readonly reason: unknown;
 }
@@ -38,7 +37,6 @@ labTest(
     const closed = await end.ask<Closed>("close");
     assert.deepEqual(closed.reason, { kind: "closed" });
     assert.ok(closed.wiped);
-    assert.ok(closed.milliseconds < 1000, `${closed.milliseconds} ms`);
     assert.notEqual((await machine.run(["ip", "link", "show", "wg0"])).code, 0);
   },
 );
@@ -135,7 +133,8 @@ labTest(
 labTest("closed while the card is still at work: the process lives, and all is wiped", async () => {
   await using lab = await Lab.open();
   const { end, machine } = await withPeer(lab, ["card", "600"]);
-  await machine.run(["ping", "-c", "1", "-W", "1", "-w", "1", "10.7.0.2"]);
+  await machine.spawn(["ping", "10.7.0.2"]);
+  await until("the card to be asked", async () => (await end.ask<Keys>("keys")).asked > 0);
   assert.equal((await end.ask<Keys>("keys")).mostAtOnce, 1);
   assert.ok((await end.ask<Closed>("close-late")).wiped);
 });

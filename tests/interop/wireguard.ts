@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { fetchedPeer } from "../../bench/lib/peer.ts";
 import type { Lab } from "../lab/lab.ts";
-import type { Machine, Running } from "../lab/machine.ts";
+import { type Machine, type Running, sleep } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
 import { untilConfigurable } from "../lab/userspace_device.ts";
 import { noKernelWireguard } from "./kernel/probe.ts";
@@ -253,6 +253,29 @@ function isClosing(machine: Machine): boolean {
   });
 }
 
+interface Transfers {
+  readonly aSent: number;
+  readonly aReceived: number;
+  readonly bSent: number;
+  readonly bReceived: number;
+}
+
+/**
+ * What both ends count, once nothing is under way any more: the stock ones count what they have sent
+ * after the wire has it. If they never come to agree, what they say in the end.
+ */
+export async function transfersOf(
+  { a, b }: { a: WireguardEnd; b: WireguardEnd },
+): Promise<Transfers> {
+  for (const end = Date.now() + 10_000;;) {
+    const [aReceived = NaN, aSent = NaN] = (await a.show("transfer")).map(Number);
+    const [bReceived = NaN, bSent = NaN] = (await b.show("transfer")).map(Number);
+    const agree = aSent === bReceived && bSent === aReceived;
+    if (agree || Date.now() > end) return { aSent, aReceived, bSent, bReceived };
+    await sleep(50);
+  }
+}
+
 /** Processes of our program in a machine, as the host numbers them. */
 export function ourProcesses(machine: Machine): number[] {
   return machine.pids().filter((pid) => {
@@ -279,7 +302,7 @@ export async function untilBound(machine: Machine, port: string): Promise<void> 
 export async function until(what: string, done: () => Promise<boolean>): Promise<void> {
   for (const end = Date.now() + 30_000; Date.now() < end;) {
     if (await done()) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(50);
   }
   throw new Error(`Waited in vain for ${what}`);
 }

@@ -9,6 +9,7 @@ import {
   ourProcesses,
   OURS,
   pair,
+  transfersOf,
   twoMachines,
   until,
   WireguardEnd,
@@ -38,8 +39,7 @@ for (const { a: from, b: to } of COMBINATIONS) {
           assert.ok(await a.ping("fd07::2", { count: 2, size }), `IPv6, ${size} bytes`);
         }
         assert.ok(await b.ping("10.7.0.1", { count: 5 }));
-        const [aReceived, aSent] = await a.show("transfer");
-        const [bReceived, bSent] = await b.show("transfer");
+        const { aReceived, aSent, bReceived, bSent } = await transfersOf({ a, b });
         assert.deepEqual([aReceived, aSent], [bSent, bReceived]);
         for (const end of [a, b]) {
           const [at] = await end.show("latest-handshakes");
@@ -198,11 +198,18 @@ labTest("garbage, truncated and oversized datagrams change nothing", async () =>
   const { a, b } = await pair(lab, { a: "wireguard-go", b: "ours" });
   assert.ok(await a.ping("10.7.0.2"));
   const [before] = await b.show("transfer");
-  await a.machine.sh(`
-    for length in $(seq 0 200) 1472 9000 65507; do
-      for kind in 00 01 02 03 04 05 ff; do
-        { printf "\\\\x$kind\\\\0\\\\0\\\\0"; head -c 65507 /dev/zero; } | head -c $length |
-          dd bs=65507 count=1 iflag=fullblock status=none > /dev/udp/192.0.2.2/51820
+  await a.machine.sh(String.raw`
+    to=/dev/udp/192.0.2.2/51820
+    kinds='00 01 02 03 04 05 ff'
+    zeros=
+    for byte in {1..1472}; do zeros+='\0'; done
+    for length in {1..200} 1472; do
+      for kind in $kinds; do printf "\x$kind${"${zeros:0:2*(length-1)}"}" > $to; done
+    done
+    for length in 9000 65507; do
+      for kind in $kinds; do
+        { printf "\x$kind"; head -c $((length - 1)) /dev/zero; } |
+          dd bs=65507 count=1 iflag=fullblock status=none > $to
       done
     done`);
   const [after] = await b.show("transfer");

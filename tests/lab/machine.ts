@@ -214,7 +214,7 @@ export function childrenOf(pid: number): number[] {
     }
     return found;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
+    if (isGone(error)) return [];
     throw error;
   }
 }
@@ -230,9 +230,15 @@ function isItself(pid: number, nsenter: number): boolean {
     );
     return own !== "" && own !== parents;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false; // its status is about to come
+    if (isGone(error)) return false; // its status is about to come
     throw error;
   }
+}
+
+/** Before a file of a process was opened, or between that and the reading (ESRCH). */
+function isGone(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound ||
+    (error instanceof Error && /os error 3\b/.test(error.message));
 }
 
 export function sleep(ms: number): Promise<void> {

@@ -10,7 +10,8 @@ import { PIV_INS } from "../../token/piv/constants.ts";
 import { cacheFolder } from "../interop/kernel/cache.ts";
 import { lendHands } from "./hands.ts";
 import { Monitor } from "./monitor.ts";
-import { usbCard, UsbSlot } from "./usb_card.ts";
+import { usbCard } from "./usb_card.ts";
+import { UsbReader } from "./usb_reader.ts";
 
 const USB = ["xhci_pci", "usb_storage", "uas", "sd_mod", "vfat", "nls_cp437", "nls_ascii"];
 const UDEV = `${cacheFolder()}/root/bin/udevadm`;
@@ -22,22 +23,27 @@ type Deeds = Readonly<Record<string, () => Promise<void>>>;
 
 for (const user of ["computer", "gateway"]) {
   guestTest(`a USB stick in a guest's port, and a ${user} that uses it`, async (guest) => {
-    const image = `${guest.folder}/stick.img`;
-    await Deno.writeFile(image, new Uint8Array());
-    await Deno.truncate(image, STICK_BYTES);
+    const sticks = ["stick", "other stick"].map((name, index) => {
+      const image = `${guest.folder}/stick-${index}.img`;
+      return { name, image, node: `image-${index}`, id: `stick-${index}` };
+    });
+    for (const { image } of sticks) {
+      await Deno.writeFile(image, new Uint8Array());
+      await Deno.truncate(image, STICK_BYTES);
+    }
     await tryHardware(guest, "stick_test.ts", {
       filter: `a ${user}`,
       words: [],
       async deeds(monitor) {
-        await monitor.do("blockdev-add", {
-          ...{ "node-name": "image", driver: "raw" },
-          file: { driver: "file", filename: image },
-        });
-        const stick = { driver: "usb-storage", id: "stick", drive: "image", bus: "usb.0" };
-        return {
-          "plug stick": () => monitor.do("device_add", stick),
-          "pull stick": () => monitor.unplug("stick"),
-        };
+        const deeds: [string, () => Promise<void>][] = [];
+        for (const { name, image, node, id } of sticks) {
+          const file = { driver: "file", filename: image };
+          await monitor.do("blockdev-add", { "node-name": node, driver: "raw", file });
+          const stick = { driver: "usb-storage", id, drive: node, bus: "usb.0" };
+          deeds.push([`plug ${name}`, () => monitor.do("device_add", stick)]);
+          deeds.push([`pull ${name}`, () => monitor.unplug(id)]);
+        }
+        return Object.fromEntries(deeds);
       },
     });
   });
@@ -45,31 +51,56 @@ for (const user of ["computer", "gateway"]) {
 
 guestTest("a USB reader in a guest: card and reader plugged and pulled", async (guest) => {
   await tryHardware(guest, "reader_test.ts", {
-    words: ["-chardev", chardev(guest)],
+    words: readers(guest, "reader"),
     async deeds(monitor) {
-      const slot = await UsbSlot.open(cardSocket(guest));
+      const reader = await UsbReader.open(monitor, { folder: guest.folder, name: "reader" });
+      const { slot } = reader;
       const card = usbCard(11_111_111);
-      const unplug = async () => {
-        slot.unplugged();
-        await monitor.unplug("reader");
-      };
       return {
-        "plug": () => plugReader(monitor),
-        "unplug": unplug,
+        "plug": () => reader.plug(),
+        "unplug": () => reader.unplug(),
         "insert": () => slot.insert(card),
         "pull": () => slot.pull(),
-        "unplug within VERIFY": () => Promise.resolve(slot.trap(PIV_INS.verify, unplug)),
+        "unplug within VERIFY": () =>
+          Promise.resolve(slot.trap(PIV_INS.verify, () => reader.unplug())),
       };
     },
   });
 });
 
+guestTest(
+  "two USB readers in a guest, and a session that goes from one to the other",
+  async (guest) => {
+    await tryHardware(guest, "two_readers_test.ts", {
+      words: readers(guest, "first", "second"),
+      async deeds(monitor) {
+        const { folder } = guest;
+        const first = await UsbReader.open(monitor, { folder, name: "first" });
+        const second = await UsbReader.open(monitor, { folder, name: "second" });
+        const alice = usbCard(11_111_111);
+        const bob = usbCard(22_222_222);
+        return {
+          "plug the first": () => first.plug(),
+          "unplug the first": () => first.unplug(),
+          "plug the second": () => second.plug(),
+          "insert Alice into the first": () => first.slot.insert(alice),
+          "insert Bob into the first": () => first.slot.insert(bob),
+          "insert Bob into the second": () => second.slot.insert(bob),
+          "pull from the first": () => first.slot.pull(),
+          "pull from the second": () => second.slot.pull(),
+        };
+      },
+    });
+  },
+);
+
 guestTest("a guest that sleeps, with the card left or swapped", async (guest) => {
   await tryHardware(guest, "sleep_test.ts", {
-    words: ["-chardev", chardev(guest)],
+    words: readers(guest, "reader"),
     apart: true,
     async deeds(monitor) {
-      const slot = await UsbSlot.open(cardSocket(guest));
+      const reader = await UsbReader.open(monitor, { folder: guest.folder, name: "reader" });
+      const { slot } = reader;
       const alice = usbCard(11_111_111);
       const bob = usbCard(22_222_222);
       const whenAsleep = (deed: () => Promise<void>) => {
@@ -77,8 +108,10 @@ guestTest("a guest that sleeps, with the card left or swapped", async (guest) =>
         return Promise.resolve();
       };
       return {
-        "plug": () => plugReader(monitor),
+        "plug": () => reader.plug(),
         "insert Alice": () => slot.insert(alice),
+        "insert Bob": () => slot.insert(bob),
+        "pull": () => slot.pull(),
         "lose power when asleep": () => whenAsleep(() => Promise.resolve(slot.losePower())),
         "swap for Bob when asleep": () =>
           whenAsleep(async () => {
@@ -90,19 +123,8 @@ guestTest("a guest that sleeps, with the card left or swapped", async (guest) =>
   });
 });
 
-function cardSocket(guest: Guest): string {
-  return `${guest.folder}/card`;
-}
-
-function chardev(guest: Guest): string {
-  return `socket,id=card,path=${cardSocket(guest)},server=on,wait=off`;
-}
-
-/** A reader, and in it the slot whose card is at the other end of the character device. */
-async function plugReader(monitor: Monitor): Promise<void> {
-  await monitor.do("device_add", { driver: "usb-ccid", id: "reader", bus: "usb.0" });
-  const slot = { id: "slot", chardev: "card", bus: "reader.0" };
-  await monitor.do("device_add", { driver: "ccid-card-passthru", ...slot });
+function readers({ folder }: Guest, ...names: string[]): string[] {
+  return names.flatMap((name) => UsbReader.words(folder, name));
 }
 
 /** Runs a test file in a guest that has a USB port, beside somebody who does these deeds. */

@@ -49,12 +49,13 @@ export class Hands implements Disposable {
   }
 }
 
-/** Outside: does what is asked, by these deeds, until the guest is gone. */
+/** Outside: does what is asked, by these deeds, until the guest is gone; says so, as a guest is slow. */
 export async function lendHands(
   port: Deno.UnixConn,
   deeds: Readonly<Record<string, () => Promise<void>>>,
 ): Promise<void> {
   const writer = port.writable.getWriter();
+  const began = performance.now();
   let rest = "";
   for await (const text of port.readable.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + text).split("\n");
@@ -64,6 +65,7 @@ export async function lendHands(
       const answer = deed === undefined
         ? "nobody knows how"
         : await deed().then(() => "done", (error: unknown) => `${error}`.replaceAll("\n", " "));
+      console.log(`${Math.round((performance.now() - began) / 1000)} s: ${line.trim()}: ${answer}`);
       await writer.write(new TextEncoder().encode(`${answer}\n`));
     }
   }

@@ -3,11 +3,12 @@
  * that can be pulled is pulled: the card, the reader, the reader in the midst of a command.
  */
 import assert from "node:assert/strict";
+import { issueCard, tokenIn } from "../stick/issue_card.ts";
 import { openGround, Place } from "../stick/place.ts";
 import { enginePids } from "../story/observer.ts";
 import { Hands, handsTest } from "./hands.ts";
 import { GuestSession, PIN } from "./session.ts";
-import { issueUsbCard, tokenIn, UsbReaders } from "./usb_readers.ts";
+import { UsbReaders } from "./usb_readers.ts";
 
 handsTest("a card in a USB reader: issued, unlocked, and pulled in every way", async () => {
   const ground = await openGround();
@@ -17,7 +18,7 @@ handsTest("a card in a USB reader: issued, unlocked, and pulled in every way", a
   stack.use(await UsbReaders.start(ground.box));
   await hands.do("plug");
   await hands.do("insert");
-  await issueUsbCard(ground, { address: "10.7.0.2/32", name: "Alice Example" });
+  await issueCard(ground, { address: "10.7.0.2/32", name: "Alice Example" });
   console.log(`reader: ${(await tokenIn(ground.box, ["list"])).trim()}`);
   await hands.do("pull");
 

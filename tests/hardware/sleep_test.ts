@@ -4,10 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { awakeTime, bootTime } from "../../os/clock.ts";
+import { issueCard } from "../stick/issue_card.ts";
 import { openGround, Place } from "../stick/place.ts";
 import { Hands, handsTest } from "./hands.ts";
 import { GuestSession } from "./session.ts";
-import { issueUsbCard, UsbReaders } from "./usb_readers.ts";
+import { UsbReaders } from "./usb_readers.ts";
 
 /** To RAM: QEMU's processor has no idle state in which the clock stands still with "freeze". */
 const STATE = "mem";
@@ -22,7 +23,7 @@ handsTest("a gateway sleeps: no key outlives it, whatever became of the card", a
   stack.use(await UsbReaders.start(box));
   await hands.do("plug");
   await hands.do("insert Alice");
-  await issueUsbCard(ground, { address: "10.7.0.2/32", name: "Alice Example" });
+  await issueCard(ground, { address: "10.7.0.2/32", name: "Alice Example" });
 
   const place = stack.use(await Place.open(ground));
   const session = new GuestSession(place);

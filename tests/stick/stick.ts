@@ -62,9 +62,12 @@ export async function sure(program: string, args: readonly string[]): Promise<st
 }
 
 /** Settings that every stick of the tests has; flags may follow that override them. */
-export function settings(server: { key: string; endpoint: string }): string[] {
+export function settings(
+  server: { key: string; endpoint: string },
+  { name = "Alice Example", address = "10.7.0.2/32" } = {},
+): string[] {
   return [
-    ...["--client-id", "alice", "--user-name", "Alice Example", "--address", "10.7.0.2/32"],
+    ...["--client-id", "alice", "--user-name", name, "--address", address],
     ...["--server-key", server.key, "--endpoint", server.endpoint, "--network", "10.7.0.0/24"],
   ];
 }

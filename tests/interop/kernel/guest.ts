@@ -44,8 +44,10 @@ export async function runInGuest(
     echo $? > /mnt/answer/code; sync; echo b > /proc/sysrq-trigger\n`,
   );
   const { root, kernel } = parts;
-  const child = new Deno.Command(`${root}/usr/bin/qemu-system-x86_64`, {
+  const child = new Deno.Command("setpriv", {
     args: [
+      // It dies with the test, however that ends.
+      ...["--pdeathsig", "KILL", `${root}/usr/bin/qemu-system-x86_64`],
       ...["-L", `${root}/usr/share/qemu`, "-L", `${root}/usr/share/seabios`],
       ...["-accel", "tcg,thread=single", "-cpu", "max", "-smp", "1"],
       // Its clock counts a billion instructions as a second: what is too late there would be on a

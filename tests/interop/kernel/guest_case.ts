@@ -15,6 +15,8 @@ const why = Deno.env.get("SEKISHO_GUEST") !== "1"
   ? "slow; ask for it by SEKISHO_GUEST=1"
   : parts === undefined
   ? "no guest is here; run tests/interop/kernel/fetch.ts"
+  : /^\/(tmp|run|mnt)\//.test(ROOT)
+  ? "a guest has a /tmp, /run and /mnt of its own; move the checkout elsewhere"
   : needsRoot;
 
 type Extras = Pick<GuestOptions, "memory" | "hardware"> & {
@@ -39,6 +41,7 @@ export function guestTest(name: string, run: (guest: Guest) => Promise<void>): v
     sanitizeResources: false,
     async fn() {
       assert.ok(parts !== undefined);
+      await makeReady();
       const folder = await Deno.makeTempDir();
       const deno = async (words: string, extras: Extras = {}) => {
         const { before = "", apart: files, ...options } = extras;
@@ -68,6 +71,15 @@ export function guestTest(name: string, run: (guest: Guest) => Promise<void>): v
       }
     },
   });
+}
+
+/** What a guest can't make by itself: it has no network, and this machine's files are read only. */
+async function makeReady(): Promise<void> {
+  for (const words of [["install", "--frozen", "--quiet"], ["task", "--quiet", "build"]]) {
+    const command = new Deno.Command(Deno.execPath(), { args: words, cwd: ROOT });
+    const { success, stderr } = await command.output();
+    assert.ok(success, new TextDecoder().decode(stderr));
+  }
 }
 
 /** What the runtime has fetched, and made of this project's files: the rest is other projects'. */

@@ -179,7 +179,7 @@ export class Gateway implements GatewayView {
     this.#beat = setInterval(() => this.#onBeat(), BEAT_MS);
   }
 
-  /** Ends the session, then everything else. The switch stays closed. */
+  /** Ends the session, then everything else. The switch stays closed, and so do the routes without it. */
   async stop(): Promise<void> {
     clearInterval(this.#beat);
     await this.#session.stop();
@@ -187,7 +187,7 @@ export class Gateway implements GatewayView {
     this.#sticks.stop();
     await this.#readers.stop();
     await this.#parts.lan.stop();
-    await this.#parts.uplink.remove();
+    await this.#network.settled();
     this.record("info", "gateway-stopped", {});
     this.#parts.store.close();
     for (const lock of this.#parts.locks) lock.release();

@@ -48,6 +48,11 @@ export class SessionNetwork {
     }).catch(this.#onError);
   }
 
+  /** Resolves when what was begun is done. */
+  settled(): Promise<void> {
+    return this.#queue;
+  }
+
   /** Whether terminals' connections wait for an unlocking that is under way. */
   suspend(isSuspended: boolean): void {
     try {

@@ -6,10 +6,12 @@ export const TABLE = "inet sekisho";
 export const TUNNEL_MARK = 0x5e61;
 /** Connection mark of everything that is forwarded or answered for terminals by session: forgotten when it ends. */
 export const SESSION_MARK = 0x5e62;
+/** Packet mark of what else the ruleset lets the box forward: without a mark the routes forward nothing. */
+export const ADMITTED_MARK = 0x5e63;
 /** Routing table of packets with TUNNEL_MARK. */
 export const TUNNEL_TABLE = 7350;
-/** Routing table of the terminals' other packets. */
-export const OTHER_TABLE = 7351;
+/** Routing table of what the box itself says under its LAN addresses. */
+export const LAN_TABLE = 7352;
 /** Where the session's DNS listens; questions to port 53 are redirected to it. */
 export const SESSION_DNS_PORT = 5380;
 /** A dead gateway lets terminals' direct traffic out for this long at most. */

@@ -4,8 +4,9 @@
  *
  * A terminal's packet passes `spoofing` (before anything is tracked), `marking` (is it for the
  * tunnel?), `redirecting` (DNS and the portal), `deciding` (refuse at once what has no way out, so
- * that no program hangs), then the routes, then `forwarding`, which drops whatever isn't allowed by
- * name. What is begun through the tunnel passes `arriving`, which leads it to a terminal if profile
+ * that no program hangs), then the routes, which forward only what was marked on the way so far, so
+ * that nothing passes where this ruleset is missing, then `forwarding`, which drops whatever isn't
+ * allowed by name. What is begun through the tunnel passes `arriving`, which leads it to a terminal if profile
  * and configuration both want that. No rule lets an outward packet pass for belonging to a known
  * connection: each is held against the session of now.
  */

@@ -60,6 +60,7 @@ Deno.test("switch plan: what a session changes, block by block", () => {
     [undefined, "chain redirecting", "tcp dport 80  redirect to :80", false],
     [undefined, "chain redirecting", "tcp dport 80 redirect to :80", true],
     [undefined, "chain deciding", "goto refuse", true],
+    [undefined, "chain deciding", "meta mark set 0x5e63", false],
     [undefined, "set alive", "elements", false],
     [undefined, "chain refuse", `meta nfproto ipv6 counter name "ipv6" goto answer`, true],
     [undefined, "chain refuse", `counter name "terminal-to-outside" goto answer`, true],
@@ -71,6 +72,14 @@ Deno.test("switch plan: what a session changes, block by block", () => {
     [GRANT, "chain outward", "@alive", false],
     [GRANT, "chain inward", `iifname "sekisho0" ct state established,related goto pass_in`, true],
     [GRANT, "chain inward", "wan0", false],
+    // The mark that the routes ask for: for answers, and for what a session lets out directly.
+    [
+      GRANT,
+      "chain deciding",
+      `iifname "sekisho0" ct mark 0x5e62 meta mark set 0x5e63 accept`,
+      true,
+    ],
+    [GRANT, "chain deciding", "wan0", false],
     [GRANT, "chain redirecting", "redirect to :5380", true],
     [GRANT, "chain redirecting", "tcp dport 80 fib daddr type local redirect to :80", true],
     [GRANT, "chain refuse", `counter name "not-in-profile" goto answer`, true],
@@ -86,6 +95,7 @@ Deno.test("switch plan: what a session changes, block by block", () => {
     [direct, "chain inward", `iifname "wan0" ct state established,related goto pass_in`, true],
     [direct, "chain masking", `oifname "wan0" masquerade`, true],
     [direct, "chain deciding", "th dport 853 goto refuse", true],
+    [direct, "chain deciding", `iifname "wan0" ct mark 0x5e62 meta mark set 0x5e63 accept`, true],
     // A family without an address in the tunnel doesn't use it, nor anything else.
     [{ ...GRANT, addresses: ["10.8.0.2"] }, "chain outward", "ipv6 oifname", false],
     [{ ...GRANT, addresses: ["10.8.0.2"] }, "chain masking", "snat ip6", false],

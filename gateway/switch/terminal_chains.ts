@@ -1,5 +1,5 @@
 /** The chains that a terminal's packet passes on its way out and back. No I/O. */
-import { SESSION_DNS_PORT, SESSION_MARK, TUNNEL_MARK } from "./numbers.ts";
+import { ADMITTED_MARK, SESSION_DNS_PORT, SESSION_MARK, TUNNEL_MARK } from "./numbers.ts";
 import { answersOfTerminals, toTerminals } from "./inbound_chains.ts";
 import { block, count, hex, quoted, type Scene } from "./ruleset_text.ts";
 import type { SessionScope } from "./scope.ts";
@@ -83,7 +83,9 @@ export function redirecting({ config, lan, session }: Scene): string[] {
   ];
 }
 
-export function deciding({ lan, session }: Scene): string[] {
+/** What has a way out, or back, gets the mark without which the routes forward nothing. */
+export function deciding({ lan, internet, session }: Scene): string[] {
+  const admit = `meta mark set ${hex(ADMITTED_MARK)} accept`;
   const rules = session === undefined ? ["goto refuse"] : [
     // Without its interface the tunnel's table has no way: said at once, as the kernel's own answer
     // to an unreachable route is limited to a few a second.
@@ -92,12 +94,16 @@ export function deciding({ lan, session }: Scene): string[] {
     } goto unreachable`,
     `meta mark ${hex(TUNNEL_MARK)} accept`,
     ...(session.direct
-      ? ["meta l4proto { tcp, udp } th dport 853 goto refuse", "accept"]
+      ? ["meta l4proto { tcp, udp } th dport 853 goto refuse", admit]
       : ["goto refuse"]),
   ];
+  const outside = session === undefined
+    ? []
+    : [quoted(session.interface), ...(session.direct ? [internet] : [])];
   return [
     block("chain deciding", [
       "type filter hook prerouting priority filter; policy accept;",
+      ...outside.map((name) => `iifname ${name} ct mark ${hex(SESSION_MARK)} ${admit}`),
       `iifname != ${lan} accept`,
       "fib daddr type { local, broadcast, multicast, anycast } accept",
       ...rules,

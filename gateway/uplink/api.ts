@@ -6,8 +6,6 @@ export interface Uplink {
   prepare(): Promise<void>;
   /** Opens the ways of this session. The tunnel interface must exist, up. */
   open(grant: SessionGrant): Promise<void>;
-  /** Back to the locked tables. */
+  /** Takes the session's ways away; what closes the others stays, as the ruleset does. */
   close(): Promise<void>;
-  /** Takes rules and tables away (clean stop). The ruleset's default drop is not part of this. */
-  remove(): Promise<void>;
 }

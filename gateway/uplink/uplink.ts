@@ -1,6 +1,5 @@
 /** Policy routes on the real kernel, by `ip -batch` and /proc/sys. */
 import { exec, execOk } from "../../os/exec.ts";
-import type { GatewayConfig } from "../config/gateway_config.ts";
 import type { SessionGrant } from "../switch/grant.ts";
 import { interfaceName } from "../switch/scope.ts";
 import type { Uplink } from "./api.ts";
@@ -13,9 +12,9 @@ import {
   planRules,
   planSettings,
   RULE_PREFERENCES,
+  SESSION_PREFERENCES,
+  type UplinkConfig,
 } from "./plan.ts";
-
-export type UplinkConfig = Pick<GatewayConfig, "lan" | "internet" | "tunnel">;
 
 export function createUplink(config: UplinkConfig): Uplink {
   return new PolicyRoutes(config);
@@ -30,7 +29,7 @@ export class PolicyRoutes implements Uplink {
 
   /** Also gives the LAN interface its configured addresses. The switch must be locked before. */
   async prepare(): Promise<void> {
-    const { lan, internet, tunnel } = this.#config;
+    const { lan, internet } = this.#config;
     const addresses = [lan.address, ...(lan.address6 === undefined ? [] : [lan.address6])];
     const port = interfaceName(lan.interface);
     await batch([], [
@@ -40,11 +39,11 @@ export class PolicyRoutes implements Uplink {
       `link set ${port} up`,
     ]);
     for (const family of FAMILIES) {
-      await batch([family], planFallbacks());
+      await batch([family], planFallbacks(this.#config, family));
       await this.#closeFamily(family);
       // Deleting and adding leaves no moment without them that matters: the ruleset is locked.
-      await this.#removeRules(family);
-      await batch([family], planRules(lan.interface, tunnel.interface));
+      await removeRules(family, RULE_PREFERENCES);
+      await batch([family], planRules(this.#config, family));
     }
     for (const { path, value } of planSettings(lan.interface, internet.interface)) {
       await setKernel(path, value);
@@ -52,7 +51,10 @@ export class PolicyRoutes implements Uplink {
   }
 
   async open(grant: SessionGrant): Promise<void> {
-    await batch([], planInterface(grant));
+    await Promise.all([
+      batch([], planInterface(grant)),
+      ...FAMILIES.map((family) => removeRules(family, SESSION_PREFERENCES)),
+    ]);
     await setKernel(`net/ipv4/conf/${interfaceName(grant.interface)}/rp_filter`, "0");
     for (const family of FAMILIES) {
       const lines = planOpen(grant, family);
@@ -64,29 +66,19 @@ export class PolicyRoutes implements Uplink {
     for (const family of FAMILIES) await this.#closeFamily(family);
   }
 
-  async remove(): Promise<void> {
-    for (const family of FAMILIES) {
-      await this.#removeRules(family);
-      await this.#closeFamily(family);
-      await exec(["ip", family, "-force", "-batch", "-"], {
-        input: planFallbacks().map((line) => line.replace("replace", "del")).join("\n") + "\n",
-      });
-    }
-  }
-
   /** Lines about what isn't there fail, and the others still run. */
   async #closeFamily(family: string): Promise<void> {
     await exec(["ip", family, "-force", "-batch", "-"], { input: planClose().join("\n") + "\n" });
   }
+}
 
-  async #removeRules(family: string): Promise<void> {
-    const listing = await execOk(["ip", family, "-json", "rule", "show"]);
-    const rules = JSON.parse(listing || "[]") as { priority?: number }[];
-    const ours = rules.filter(({ priority }) =>
-      RULE_PREFERENCES.some((preference) => preference === priority)
-    );
-    if (ours.length > 0) await batch([family], ours.map((r) => `rule del pref ${r.priority}`));
-  }
+async function removeRules(family: string, places: readonly number[]): Promise<void> {
+  const listing = await execOk(["ip", family, "-json", "rule", "show"]);
+  const found = (JSON.parse(listing || "[]") as { priority?: number }[]).map((r) => r.priority);
+  const lines = places.flatMap((place) =>
+    found.filter((one) => one === place).map(() => `rule del pref ${place}`)
+  );
+  if (lines.length > 0) await batch([family], lines);
 }
 
 async function batch(options: readonly string[], lines: readonly string[]): Promise<void> {

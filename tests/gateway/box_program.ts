@@ -11,7 +11,7 @@ import { createUplink } from "../../gateway/uplink/uplink.ts";
 
 export type BoxCommand =
   | { readonly do: "lock" | "close" | "refresh" | "drops" | "traffic" | "ruleset" }
-  | { readonly do: "prepare" | "remove" | "start-lan" | "stop-lan" | "terminals" | "warnings" }
+  | { readonly do: "prepare" | "start-lan" | "stop-lan" | "terminals" | "warnings" }
   | { readonly do: "open" | "open-switch"; readonly grant: SessionGrant }
   | { readonly do: "beat" | "suspend"; readonly on: boolean };
 
@@ -70,8 +70,6 @@ function commander(config: GatewayConfig): (command: BoxCommand) => unknown {
         return gate.ruleset();
       case "prepare":
         return await uplink.prepare();
-      case "remove":
-        return await uplink.remove();
       case "start-lan":
         return await lan.start();
       case "stop-lan":

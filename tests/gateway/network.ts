@@ -15,6 +15,8 @@ export const WEB = { v4: "198.51.100.80", v6: "2001:db8:f::80" };
 export const LEARNED = "198.51.100.99";
 export const OFFICE = { v4: "10.0.0.80", v6: "fd00:1::80", dns: "10.0.0.53" };
 export const BOX = { lan: "192.168.80.1", lan6: "fd80::1", tunnel: "10.8.0.2", wan: "203.0.113.1" };
+/** Behind an interface that the gateway's configuration doesn't name. */
+export const STRANGER = { v4: "172.16.0.9", v6: "fd16::9" };
 
 export const GRANT: SessionGrant = {
   interface: "sekisho0",
@@ -25,6 +27,9 @@ export const GRANT: SessionGrant = {
   otherTraffic: "drop",
   mtu: 1420,
 };
+
+/** A wire of the box's; "stranger" is there once `connectStranger` was called. */
+export type Side = "lan" | "internet" | "office" | "stranger";
 
 export class Network implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack();
@@ -84,6 +89,17 @@ export class Network implements AsyncDisposable {
       ip route add ${BOX.tunnel}/32 dev tun0; ip -6 route add fd08::2/128 dev tun0`);
   }
 
+  /** An interface that the gateway's configuration doesn't name, with somebody behind it. */
+  async connectStranger(): Promise<void> {
+    await this.lab.link(this.gateway, "other0", this.internet, "eth1");
+    await this.gateway.sh(
+      "ip addr add 172.16.0.1/24 dev other0; ip addr add fd16::1/64 dev other0",
+    );
+    await this.internet.sh(
+      `ip addr add ${STRANGER.v4}/24 dev eth1; ip addr add ${STRANGER.v6}/64 dev eth1`,
+    );
+  }
+
   async box(): Promise<Box> {
     return this.#stack.use(await Box.start(this.gateway, this.config));
   }
@@ -106,18 +122,16 @@ export class Network implements AsyncDisposable {
     await this.#dns(this.office, "office.example", OFFICE.v4, `/public.office.example/${LEARNED}`);
   }
 
-  /** Watches a wire at its far end: "internet" or "office". */
-  async watch(side: "internet" | "office"): Promise<void> {
-    const [machine, ifname, own] = side === "internet"
-      ? [this.internet, "eth0", "wan0"]
-      : [this.office, "tun0", "sekisho0"];
+  /** Watches a wire at its far end. */
+  async watch(side: Side): Promise<void> {
+    const [machine, ifname, own] = this.#far(side);
     const mac = await macOf(this.gateway, own);
     const capture = this.#stack.use(await Capture.start(this.lab, { machine, ifname }));
     this.#wires.set(side, { capture, mac });
   }
 
   /** What the box has sent on that wire, its talk with the link itself left out. */
-  async sent(side: "internet" | "office", since = 0): Promise<Packet[]> {
+  async sent(side: Side, since = 0): Promise<Packet[]> {
     const wire = this.#wires.get(side);
     if (wire === undefined) throw new Error(`Cannot count on ${side}: nobody watches it`);
     const hub = { addresses: [], port: 0 };
@@ -125,7 +139,7 @@ export class Network implements AsyncDisposable {
   }
 
   /** One line for each packet, for assertions that show what leaked. */
-  async sentText(side: "internet" | "office", since = 0): Promise<string[]> {
+  async sentText(side: Side, since = 0): Promise<string[]> {
     return (await this.sent(side, since)).map(describePacket);
   }
 
@@ -143,6 +157,19 @@ export class Network implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
+  }
+
+  #far(side: Side): [machine: Machine, ifname: string, own: string] {
+    switch (side) {
+      case "lan":
+        return [this.terminal, "eth0", "lan0"];
+      case "internet":
+        return [this.internet, "eth0", "wan0"];
+      case "office":
+        return [this.office, "tun0", "sekisho0"];
+      case "stranger":
+        return [this.internet, "eth1", "other0"];
+    }
   }
 
   async #dns(machine: Machine, name: string, ...[address, more]: string[]): Promise<void> {

@@ -332,6 +332,34 @@ Deno.test("a failing gateway answers 500 without saying why, and the journal doe
   assert.equal(view.entries.at(-1)?.detail["reason"], "the engine is gone");
 });
 
+Deno.test("whose card it is that can't be used is told to nobody without proof", async () => {
+  const { view, ask, page } = await open();
+  const response = await ask("/api/events");
+  const events = new SseReader(response);
+  const heard = [(await events.next())?.data];
+  for (const token of [undefined, "stick"] as const) {
+    const about = token === undefined ? {} : { token };
+    for (
+      const session of [
+        { phase: "expired", expiredAt: EXPIRES, holder, ...about },
+        { phase: "blocked", holder, ...about },
+      ] as const
+    ) {
+      view.move(session);
+      heard.push((await events.next())?.data);
+      const { holder: _unsaid, ...said } = session;
+      assert.deepEqual(await (await ask("/api/portal")).json(), {
+        ...said,
+        gateway: "Test gateway",
+      });
+      assert.ok(!(await page("en") + await page("ja")).includes(holder));
+    }
+  }
+  assert.equal(heard.length, 5);
+  assert.ok(!JSON.stringify(heard).includes(holder));
+  await events.close();
+});
+
 Deno.test("names from outside can't become markup", async () => {
   const { view, page } = await open();
   const holder = `</script><script>alert(1)</script><img src=x onerror="alert(2)">&`;

@@ -30,11 +30,13 @@ export interface PasskeySite {
 
 /**
  * Whose PIN waits is told to that terminal only. Where the user id is asked for, no terminal is told
- * whose card it is, nor how many tries are left but the last: that says whether a PIN was right.
+ * whose card it is, nor how many tries are left but the last: that says whether a PIN was right. Whose card it is
+ * that can't be used concerns nobody on the LAN: its holder knows, and nothing is asked of anybody else.
  */
 export type Told<P> = P extends { readonly phase: "suspended" }
   ? Veiled<Omit<P, "from">> & { readonly mine: boolean }
   : P extends { readonly phase: "pin-asked" | "unlocking" } ? Veiled<P>
+  : P extends { readonly phase: "expired" | "blocked" } ? Omit<P, "holder">
   : P;
 
 type Veiled<P> =
@@ -98,6 +100,11 @@ function told(session: SessionPhase, address: string): Told<SessionPhase> {
     case "suspended": {
       const { from, ...rest } = veiled(session);
       return { ...rest, mine: from === address };
+    }
+    case "expired":
+    case "blocked": {
+      const { holder: _unsaid, ...rest } = session;
+      return rest;
     }
     default:
       return session;

@@ -1,11 +1,11 @@
 /** The appliance: readers, session, switch, LAN and store wired together, seen as a `GatewayView`. */
 import about from "../deno.json" with { type: "json" };
-import type { GatewayConfig, ShareConfig } from "./config/gateway_config.ts";
+import type { GatewayConfig } from "./config/gateway_config.ts";
 import { holdInstance, type InstanceLock } from "../os/instance_lock.ts";
 import { holdNetwork } from "../os/network_lock.ts";
 import type { Lan, Terminal } from "./lan/api.ts";
-import { boxAddresses } from "./lan/dns_plan.ts";
 import { createLan } from "./lan/lan.ts";
+import { engineStart, issuerTexts } from "./engine_start.ts";
 import { removeLeftoverTunnel } from "./leftover_tunnel.ts";
 import { parseIssuerKey } from "../token/profile/jws.ts";
 import { RevocationFiles } from "../token/profile/revocation_files.ts";
@@ -17,7 +17,7 @@ import type { ReaderState } from "./session/events.ts";
 import { Sticks } from "./sticks.ts";
 import type { Store } from "./store/api.ts";
 import { openStore } from "./store/store.ts";
-import { viewInbound } from "./switch/inbound.ts";
+import { viewDrops, viewTerminals, viewTunnel } from "./status_views.ts";
 import type { Switch, TerminalTraffic } from "./switch/api.ts";
 import { createSwitch } from "./switch/switch.ts";
 import { engineCertificate } from "./tls/box_certificate.ts";
@@ -35,8 +35,6 @@ import type {
   SealedPin,
   SessionPhase,
   ShareView,
-  TerminalView,
-  TunnelView,
 } from "./view.ts";
 
 /** How often counters are read and told, in milliseconds; also the beat of the dead man's switch. */
@@ -130,19 +128,9 @@ export class Gateway implements GatewayView {
       onPinWanted: (why) => this.#session.lock(why),
     });
     this.#session = new SessionShell({
-      engineStart: (reader) => ({
-        type: "start",
-        reader,
-        ...this.#stickOf(reader),
-        issuers: issuerTexts(config),
-        ...(config.token.ask_user_id ? { asksUserId: true } : {}),
-        ...profilesStart(config.token),
-        tunnelInterface: config.tunnel.interface,
-        ...(config.tunnel.listenPort === undefined ? {} : { listenPort: config.tunnel.listenPort }),
-        kernel: config.tunnel.kernel,
-        ...(config.passkeys === undefined ? {} : { passkeys: { add: config.passkeys.add } }),
-        ...(config.share === undefined ? {} : { share: shareStart(config.share, config) }),
-      }),
+      engineStart: (reader) => {
+        return engineStart(config, { reader, stick: this.#sticks.deviceOf(reader) });
+      },
       highestGeneration: (cardId) => parts.store.generations.highest(cardId),
       passkeysOf: (cardId) => parts.store.passkeys.of(cardId).map(({ word }) => word),
       keepPasskey: (added) => this.#keepPasskey(added),
@@ -194,7 +182,7 @@ export class Gateway implements GatewayView {
   }
 
   status(): GatewayStatus {
-    const tunnel = this.#tunnelView();
+    const now = this.#session.grant;
     const share = this.leases.view();
     const { card } = this.#session;
     return {
@@ -205,10 +193,10 @@ export class Gateway implements GatewayView {
       readers: [...this.#readers.view(), ...this.#sticks.view()],
       session: this.#session.phase,
       ...(card === undefined ? {} : { card }),
-      terminals: this.#terminalViews(),
-      ...(tunnel === undefined ? {} : { tunnel }),
+      terminals: viewTerminals(this.#terminals, this.#traffic),
+      ...(now === undefined ? {} : { tunnel: viewTunnel(this.#config, now) }),
       ...(share === undefined ? {} : { share }),
-      drops: this.#allDrops(),
+      drops: viewDrops(this.#drops, now?.tunnel),
       warnings: this.#warnings(),
     };
   }
@@ -308,11 +296,6 @@ export class Gateway implements GatewayView {
     return stick === undefined || reader !== undefined || this.#cards.length > 0;
   }
 
-  #stickOf(reader: string): { stick?: string } {
-    const stick = this.#sticks.deviceOf(reader);
-    return stick === undefined ? {} : { stick };
-  }
-
   /** Who is on the LAN; one look at a time, however slow. */
   #look(): Promise<void> {
     return this.#looking ??= this.#parts.lan.terminals().then(
@@ -324,40 +307,6 @@ export class Gateway implements GatewayView {
     for (const listener of this.#listeners) listener(event);
   }
 
-  #terminalViews(): TerminalView[] {
-    return this.#terminals.map((terminal) => {
-      const { sentBytes = 0, receivedBytes = 0 } = this.#traffic.get(terminal.address) ?? {};
-      return { ...terminal, sentBytes, receivedBytes };
-    });
-  }
-
-  #tunnelView(): TunnelView | undefined {
-    const now = this.#session.grant;
-    if (now === undefined) return undefined;
-    const { grant, tunnel } = now;
-    return {
-      interface: grant.interface,
-      endpoint: tunnel?.endpoint ?? grant.endpoints[0] ?? "",
-      sentBytes: tunnel?.sentBytes ?? 0,
-      receivedBytes: tunnel?.receivedBytes ?? 0,
-      lastHandshake: tunnel?.lastHandshake ?? 0,
-      carrier: tunnel?.carrier ?? "userspace",
-      identity: grant.identity,
-      keys: grant.keys ?? "agreed",
-      addresses: grant.addresses,
-      destinations: [...grant.networks, ...grant.domains],
-      otherTraffic: grant.otherTraffic,
-      inbound: viewInbound(this.#config.inbound, grant),
-    };
-  }
-
-  #allDrops(): Record<string, number> {
-    const tunnel = Object.entries(this.#session.grant?.tunnel?.drops ?? {})
-      .filter(([, count]) => count > 0)
-      .map(([reason, count]) => [`tunnel-${reason}`, count]);
-    return { ...this.#drops, ...Object.fromEntries(tunnel) };
-  }
-
   #warnings(): string[] {
     const journal = this.#parts.store.journal.warning;
     return [
@@ -367,30 +316,6 @@ export class Gateway implements GatewayView {
       ...(journal === undefined ? [] : [journal]),
     ];
   }
-}
-
-/** Where an engine looks for the profiles of cards that have no room. */
-function profilesStart({ profiles, hub_profiles: store }: GatewayConfig["token"]) {
-  return {
-    ...(profiles === undefined ? {} : { profiles }),
-    ...(store === undefined ? {} : { store: { hub: store.hub, keyFile: store.key_file } }),
-  };
-}
-
-function issuerTexts(config: GatewayConfig): string[] {
-  return config.token.issuers.map((key) =>
-    key.toBase64({ alphabet: "base64url", omitPadding: true })
-  );
-}
-
-function shareStart(share: ShareConfig, config: GatewayConfig) {
-  const { idleMs, hardMs, beforeUnlock, pin, allow, readerPort } = share;
-  return {
-    ...{ idleMs, hardMs, beforeUnlock, pin, allow: [...allow] },
-    ...(readerPort === undefined
-      ? {}
-      : { reader: { addresses: boxAddresses(config), port: readerPort } }),
-  };
 }
 
 function messageOf(error: unknown): string {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Crypto } from "./crypto.ts";
 import { NATIVE_CRYPTOS } from "./every_crypto.ts";
-import { type HistoryResult, playHistory } from "./model.ts";
+import { type HistoryResult, playHistory } from "./history.ts";
 import { nobleCrypto } from "./noble.ts";
 
 /** By hand: `SEKISHO_MODEL_SEEDS=1000-3000 deno test -A tunnel/protocol/model_test.ts`. */

@@ -51,7 +51,7 @@ async function curl(
 ): Promise<number> {
   const child = new Deno.Command("curl", {
     args: [
-      ...["-sk", version, "-o", "/dev/null", "-w", "%{http_code}", "-m", "20"],
+      ...["-sk", version, "-o", "/dev/null", "-w", "%{http_code}", "-m", "120"],
       ...Object.entries({ "content-type": "application/x-www-form-urlencoded", ...headers })
         .flatMap(([name, value]) => ["-H", `${name}: ${value}`]),
       ...["--data-binary", "@-", url],

@@ -1,4 +1,5 @@
 /** `tunnel IFNAME`: a userspace WireGuard device and nothing else, as `wireguard-go` is. */
+import { existsSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { selfCommand } from "../os/self_command.ts";
 import type { CloseReason, Tunnel, TunnelEvent } from "./api.ts";
@@ -127,6 +128,8 @@ function watchSocket(path: string, tunnel: Tunnel): Deno.FsWatcher {
   })().catch(() => {
     // Without this watch the interface itself still says when it is over.
   });
+  // Of a socket that was removed before it was watched, nobody tells any more.
+  if (!existsSync(path)) void tunnel.close();
   return watcher;
 }
 

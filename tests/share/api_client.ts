@@ -2,8 +2,12 @@
 import assert from "node:assert/strict";
 import type { LeaseView, ShareView } from "../../gateway/view.ts";
 import { sealPin } from "../../token/pin/seal.ts";
+import { sleep } from "../lab/machine.ts";
 import type { Box } from "../story/box.ts";
 import type { Terminal } from "../story/terminal.ts";
+
+/** Shorter than any idle limit, as often as a slow machine may need. */
+const USE_EVERY_MS = 1_000;
 
 export interface ApiAnswer {
   readonly status: number;
@@ -65,7 +69,7 @@ export class ApiClient {
     for (;;) {
       const { body } = await this.ask("GET", `/leases/${id}`);
       if (body?.state !== "granted" && body?.state !== "waiting") return body?.reason ?? "unknown";
-      await new Promise((resolve) => setTimeout(resolve, 250));
+      await sleep(250);
     }
   }
 
@@ -73,6 +77,22 @@ export class ApiClient {
     const lease = await this.settled((await this.request()).id);
     assert.ok(lease.state === "granted", JSON.stringify(lease));
     return lease;
+  }
+
+  /** Keeps a lease in use, so that it doesn't end for want of it while other work takes its time. */
+  async keeping<T>(id: string, work: () => Promise<T>): Promise<T> {
+    const { promise: over, resolve: end } = Promise.withResolvers<"over">();
+    const using = (async () => {
+      do await this.ask("POST", `/leases/${id}/commands`, { body: { apdu: SELECT_PIV } }); while (
+        await Promise.race([over, sleep(USE_EVERY_MS)]) !== "over"
+      );
+    })();
+    try {
+      return await work();
+    } finally {
+      end("over");
+      await using;
+    }
   }
 
   /** One command in hexadecimal; its answer too. */

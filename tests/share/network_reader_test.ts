@@ -1,10 +1,17 @@
 /** Stock programs on two terminals use the gateway's card through their own readers. */
 import assert from "node:assert/strict";
-import { sleep } from "../lab/machine.ts";
 import { searchMemory } from "../lab/memory_search.ts";
 import { labTest } from "../lab/needs.ts";
 import { openOffice, unlock, untilPhase } from "../story/visits.ts";
-import { journalOf, openSharedWorld, putSigningKey, READER_PORT } from "./shared_world.ts";
+import {
+  type JournalLine,
+  journalOf,
+  openSharedWorld,
+  putSigningKey,
+  READER_PORT,
+  until,
+  untilJournal,
+} from "./shared_world.ts";
 import { TerminalPc } from "./terminal_pc.ts";
 
 labTest("stock programs on terminals use the gateway's card as if it were theirs", async (t) => {
@@ -61,22 +68,15 @@ labTest("stock programs on terminals use the gateway's card as if it were theirs
     "while one has the card the other waits its turn, is told, and then works",
     async () => {
       const before = two.said.length;
-      // A program that holds the card open until it is told to end.
-      const holding = await one.machine.spawn([
-        ...[
-          "bash",
-          "-c",
-          `cd ${lab.dir}; (echo 00A4040009A00000030800001000; sleep 4) | ` +
-          "opensc-tool -s 00A4040009A00000030800001000 >/dev/null; sleep 1",
-        ],
-      ]);
-      await one.untilSaid(/is this terminal's/, 0);
-      const signing = two.must(
-        `pkcs11-tool --login --pin ${card.pin} --sign -i message -m ECDSA-SHA256 --id 01 ` +
-          "--signature-format openssl -o two.sig",
-      );
-      await two.untilSaid(/^Waiting for the card: place 1; .* has it now/, before);
-      await holding.status;
+      let signing: Promise<string>;
+      {
+        await using _holding = await one.hold();
+        signing = two.must(
+          `pkcs11-tool --login --pin ${card.pin} --sign -i message -m ECDSA-SHA256 --id 01 ` +
+            "--signature-format openssl -o two.sig",
+        );
+        await two.untilSaid(/^Waiting for the card: place 1; .* has it now/, before);
+      }
       await signing;
       await two.must("openssl dgst -sha256 -verify 9a.pub -signature two.sig message");
       assert.ok(
@@ -114,11 +114,11 @@ labTest("stock programs on terminals use the gateway's card as if it were theirs
     async () => {
       const wrong = () => one.run(`yubico-piv-tool ${reader} -a verify-pin -P 00000000`);
       for (let tries = 0; tries < 6; tries++) assert.notEqual((await wrong()).code, 0);
-      await sleep(8_000); // pcscd powers the card down, the lease ends, the engine's PIN comes back
-      assert.equal((await box.softcard.status()).pinTries, 3, "the tries are back");
+      // pcscd powers the card down, the lease ends, the engine's PIN comes back.
+      await until("the tries are back", async () => (await box.softcard.status()).pinTries === 3);
       await openOffice(first);
-      const ended = journalOf(box, "lease-ended");
-      assert.equal(ended.reduce((sum, { detail }) => sum + Number(detail["wrongPins"] ?? 0), 0), 2);
+      const ended = await untilJournal(box, "lease-ended", (lines) => wrongPins(lines) > 0);
+      assert.equal(wrongPins(ended), 2);
     },
   );
 
@@ -143,7 +143,7 @@ labTest("stock programs on terminals use the gateway's card as if it were theirs
         `timeout 5 openssl s_client -quiet -connect ${host}:${READER_PORT}`,
       ],
     ]);
-    assert.ok(journalOf(box, "reader-refused").length >= 2);
+    await untilJournal(box, "reader-refused", (lines) => lines.length >= 2);
     await one.untilCard(true);
   });
 
@@ -178,9 +178,13 @@ labTest("stock programs on terminals use the gateway's card as if it were theirs
     await untilPhase(first, box, ["no-card"]);
     await one.untilCard(false);
     await two.untilCard(false);
-    assert.deepEqual(box.engines(), []);
+    await until("no engine is left", () => box.engines().length === 0);
   });
 });
+
+function wrongPins(ended: readonly JournalLine[]): number {
+  return ended.reduce((sum, { detail }) => sum + Number(detail["wrongPins"] ?? 0), 0);
+}
 
 labTest(
   "a terminal that policy doesn't name finds no card, nor does one with another authority",
@@ -194,10 +198,10 @@ labTest(
     await using stranger = await TerminalPc.start(second.machine, { box, folder: lab.dir });
     await stranger.untilSaid(/No card to be had .*terminals don't name this terminal/);
     assert.notEqual((await stranger.run("opensc-tool -a")).code, 0);
-    assert.ok(
-      journalOf(box, "reader-refused").some(({ detail }) =>
-        /not a terminal/.test(String(detail["why"]))
-      ),
+    await untilJournal(
+      box,
+      "reader-refused",
+      (lines) => lines.some(({ detail }) => /not a terminal/.test(String(detail["why"]))),
     );
     const other = world.boxes[1].authority;
     await using doubtful = await TerminalPc.start(first.machine, {

@@ -5,12 +5,20 @@ import { fileURLToPath } from "node:url";
 import { searchMemory } from "../lab/memory_search.ts";
 import { sleep } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
+import { lines } from "../story/lines.ts";
 import { Administrator } from "../story/panel.ts";
 import { enginePids } from "../story/observer.ts";
 import { openOffice, portalState, unlock, untilPhase } from "../story/visits.ts";
 import { ApiClient, PURSE_STATUS, SELECT_PIV, SELECT_PURSE, SIGN_9A, TRIES } from "./api_client.ts";
 import { browserAt, missingBrowser, PurseStation, useThePurse } from "./purse_page.ts";
-import { journalOf, openSharedWorld, putSigningKey } from "./shared_world.ts";
+import {
+  type JournalLine,
+  journalOf,
+  openSharedWorld,
+  putSigningKey,
+  until,
+  untilJournal,
+} from "./shared_world.ts";
 
 const SOCKET_PROGRAM = fileURLToPath(new URL("./socket_program.ts", import.meta.url));
 
@@ -35,10 +43,7 @@ labTest("programs on terminals take turns at the card", async (t) => {
     await box.remove();
     await untilPhase(first, box, ["no-card"]);
     await unlock(first, box, card);
-    for (let n = 0; !(await one.share()).open; n++) {
-      assert.ok(n < 100, "it is lent");
-      await sleep(50);
-    }
+    await until("it is lent", async () => (await one.share()).open);
   });
 
   await t.step("one has it, the other is told who, its place, and gets its turn", async () => {
@@ -47,15 +52,19 @@ labTest("programs on terminals take turns at the card", async (t) => {
     assert.match(await one.command(held.id, SELECT_PIV), /9000$/);
     const waits = await two.request();
     assert.equal(waits.state, "waiting");
-    await sleep(300);
-    const { body } = await two.ask("GET", `/leases/${waits.id}`);
-    assert.deepEqual([body.place, body.holder], [1, "terminal-1"]);
-    const portal = await portalState(second, box) as unknown as {
-      share: { place: number; holder: { label: string; mine: boolean } };
-    };
-    assert.equal(portal.share.place, 1);
-    assert.deepEqual([portal.share.holder.label, portal.share.holder.mine], ["terminal-1", false]);
-    assert.equal((await one.ask("GET", `/leases/${waits.id}`)).status, 404, "nobody else's lease");
+    await one.keeping(held.id, async () => {
+      await until("the gateway hears of it", async () => {
+        return (await two.ask("GET", `/leases/${waits.id}`)).body.place !== undefined;
+      });
+      const { body } = await two.ask("GET", `/leases/${waits.id}`);
+      assert.deepEqual([body.place, body.holder], [1, "terminal-1"]);
+      const { share } = await portalState(second, box) as unknown as {
+        share: { place: number; holder: { label: string; mine: boolean } };
+      };
+      assert.equal(share.place, 1);
+      assert.deepEqual([share.holder.label, share.holder.mine], ["terminal-1", false]);
+      assert.equal((await one.ask("GET", `/leases/${waits.id}`)).status, 404, "nobody else's");
+    });
 
     assert.equal(await one.command(held.id, "0020008008" + "3132333435363738"), "6985");
     assert.equal(await one.enterPin(held.id, card.pin), "9000");
@@ -88,15 +97,18 @@ labTest("programs on terminals take turns at the card", async (t) => {
 
   await t.step("giving up at the portal, and the administrator's revoke", async () => {
     const held = await one.granted();
-    const waits = await two.request();
-    assert.equal((await two.ask("POST", "/give-up")).status, 204);
-    const gone = await two.settled(waits.id);
-    assert.ok(gone.state === "ended" && gone.reason === "gave-up", JSON.stringify(gone));
-    const admin = await Administrator.signIn(first, box, adminPassword);
-    assert.equal((await admin.status()).share?.holder?.label, "terminal-1");
+    const admin = await one.keeping(held.id, async () => {
+      const waits = await two.request();
+      assert.equal((await two.ask("POST", "/give-up")).status, 204);
+      const gone = await two.settled(waits.id);
+      assert.ok(gone.state === "ended" && gone.reason === "gave-up", JSON.stringify(gone));
+      return await Administrator.signIn(first, box, adminPassword);
+    });
+    const holder = async () => (await admin.status()).share?.holder?.label;
+    await until("the gateway hears of it", async () => await holder() === "terminal-1");
     assert.deepEqual(await admin.post("share/revoke"), { revoked: true });
     assert.equal(await one.over(held.id), "revoked");
-    await sleep(500); // the gateway hears of the queue ten times a second
+    await until("the gateway hears of that", async () => await holder() === undefined);
     assert.deepEqual(await admin.post("share/revoke"), { revoked: false });
   });
 
@@ -113,7 +125,9 @@ labTest("programs on terminals take turns at the card", async (t) => {
       [two.ask("POST", path, { body: { apdu: TRIES } }), 404],
       [one.ask("GET", `/leases/${held.id}?wait=soon`), 400],
     ];
-    for (const [answer, status] of table) assert.equal((await answer).status, status);
+    await one.keeping(held.id, async () => {
+      for (const [answer, status] of table) assert.equal((await answer).status, status);
+    });
     assert.match(await one.command(held.id, SELECT_PIV), /9000$/);
     await one.release(held.id);
     assert.equal((await one.ask("GET", "/openapi.json")).body.openapi, "3.1.0");
@@ -132,17 +146,22 @@ labTest("programs on terminals take turns at the card", async (t) => {
       stderr: "inherit",
       env: { DENO_CERT: authority },
     });
-    const said = new Response(program.child.stdout).text();
-    await sleep(1500);
+    // deno-lint-ignore no-explicit-any -- whatever it says
+    const said: any[] = [];
+    const leases = () =>
+      said.filter(({ type }) => type === "lease").map(({ lease }) => lease.state);
+    const listening = (async () => {
+      for await (const line of lines(program.child.stdout)) said.push(JSON.parse(line));
+    })();
+    await two.keeping(held.id, () => until("it waits", () => leases().includes("waiting")));
     await two.release(held.id);
-    const lines = (await said).trim().split("\n").map((line) => JSON.parse(line));
-    const leases = lines.filter(({ type }) => type === "lease").map(({ lease }) => lease.state);
-    assert.deepEqual(new Set(leases), new Set(["waiting", "granted"]));
-    const answers = lines.filter(({ type }) => type === "response").map(({ apdu }) => apdu);
+    await listening;
+    assert.deepEqual(new Set(leases()), new Set(["waiting", "granted"]));
+    const answers = said.filter(({ type }) => type === "response").map(({ apdu }) => apdu);
     assert.equal(answers[0].slice(-4), "9000");
     assert.ok(answers.length >= 3 && answers.slice(1).every((one) => one === "63c3"));
     assert.ok(
-      lines.some(({ type, fault }) => type === "fault" && fault === "busy"),
+      said.some(({ type, fault }) => type === "fault" && fault === "busy"),
       "one at a time",
     );
     const after = await two.granted();
@@ -162,9 +181,9 @@ labTest("programs on terminals take turns at the card", async (t) => {
       } finally {
         await browser.close();
       }
-      const ended = journalOf(box, "lease-ended").map(({ detail }) => String(detail["commands"]));
       for (const command of ["PURSE ASK", "PURSE GRANT", "PURSE DEBIT"]) {
-        assert.ok(ended.some((commands) => commands.includes(command)), `${command}: ${ended}`);
+        const isThere = ({ detail }: JournalLine) => String(detail["commands"]).includes(command);
+        await untilJournal(box, "lease-ended", (ended) => ended.some(isThere));
       }
     },
   });
@@ -211,6 +230,6 @@ labTest("programs on terminals take turns at the card", async (t) => {
     assert.equal(await one.over(held.id), "card-gone");
     assert.equal(await two.over(waits.id), "card-gone");
     await untilPhase(first, box, ["no-card"]);
-    assert.deepEqual(enginePids(box.machine.pids()), []);
+    await until("no engine is left", () => enginePids(box.machine.pids()).length === 0);
   });
 });

@@ -6,6 +6,7 @@ import { type Browser, chromium, type Page } from "playwright-core";
 import type { Machine } from "../lab/machine.ts";
 import type { Box } from "../story/box.ts";
 import type { ApiClient } from "./api_client.ts";
+import { until } from "./shared_world.ts";
 
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 const CHROMIUM = "/usr/bin/chromium";
@@ -91,20 +92,20 @@ export async function useThePurse(
   page.on("request", (request) => bodies.push(request.url() + (request.postData() ?? "")));
 
   const held = await other.granted();
-  await page.goto(`${box.portal}/purse`);
-  await page.click("[data-form=start] button");
-  await says(page, "main", "The card reader is busy: terminal-1 uses the card.");
-  await says(page, "#place", "You are next.");
+  await other.keeping(held.id, async () => {
+    await page.goto(`${box.portal}/purse`);
+    await page.click("[data-form=start] button");
+    await says(page, "main", "The card reader is busy: terminal-1 uses the card.");
+    await says(page, "#place", "You are next.");
+  });
   await other.release(held.id);
   await says(page, "#balance", "¥0");
   const waits = await other.request();
   assert.equal(waits.state, "waiting");
-  for (let n = 0;; n++) {
+  await until("it waits behind the page", async () => {
     const { body } = await other.ask("GET", `/leases/${waits.id}`);
-    if (body.holder === "terminal-2" && body.place === 1) break;
-    assert.ok(n < 100, JSON.stringify(body));
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+    return body.holder === "terminal-2" && body.place === 1;
+  });
 
   // The question goes to the issuer, and the card to whoever waits: it keeps the question.
   await page.fill("#credit", "8000");

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import type { Lab } from "../lab/lab.ts";
+import { sleep } from "../lab/machine.ts";
 import { startPcscd, startSoftcard } from "../lab/pcscd.ts";
 import type { Box } from "../story/box.ts";
 import type { Card } from "../story/card.ts";
@@ -10,6 +11,9 @@ import { PlainTeller } from "../story/teller.ts";
 import type { World } from "../story/world.ts";
 
 export const READER_PORT = 8444;
+
+/** A guard against hanging, not a measure. */
+const PATIENCE_MS = 60_000;
 
 /** `more`: further lines of `[share]`. */
 export async function openSharedWorld(
@@ -58,4 +62,26 @@ export function journalOf(box: Box, prefix: string): JournalLine[] {
   return database.prepare("SELECT event, detail FROM journal ORDER BY id").all()
     .map(({ event, detail }) => ({ event: String(event), detail: JSON.parse(String(detail)) }))
     .filter(({ event }) => event.startsWith(prefix));
+}
+
+/** The same, once they are as wanted: an engine's word is on its way to the journal for a moment. */
+export async function untilJournal(
+  box: Box,
+  prefix: string,
+  isThere: (lines: readonly JournalLine[]) => boolean,
+): Promise<JournalLine[]> {
+  let lines = journalOf(box, prefix);
+  for (const end = Date.now() + PATIENCE_MS; !isThere(lines); lines = journalOf(box, prefix)) {
+    if (Date.now() > end) throw new Error(`Not in the journal: ${JSON.stringify(lines)}`);
+    await sleep(50);
+  }
+  return lines;
+}
+
+/** Waits until this is so: what people and programs are told of the queue comes a moment after it. */
+export async function until(what: string, isSo: () => Promise<boolean> | boolean): Promise<void> {
+  for (const end = Date.now() + PATIENCE_MS; !await isSo();) {
+    if (Date.now() > end) throw new Error(`Waited in vain: ${what}`);
+    await sleep(50);
+  }
 }

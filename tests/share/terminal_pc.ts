@@ -67,6 +67,27 @@ END`);
     return stdout;
   }
 
+  /** A stock program that has opened the card, and holds it until it is disposed of. */
+  async hold(): Promise<AsyncDisposable> {
+    const explorer = await this.machine.spawn(["opensc-explorer", "--mf", ""], {
+      stdin: "piped",
+      stdout: "piped",
+    });
+    const said = explorer.child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    for (let text = ""; !text.includes("]> ");) {
+      const { value, done } = await said.read();
+      if (done) throw new Error(`${this.machine.name}: the card can't be held: ${text}`);
+      text += value;
+    }
+    return {
+      async [Symbol.asyncDispose]() {
+        await explorer.child.stdin.close();
+        await explorer.status;
+        await said.cancel();
+      },
+    };
+  }
+
   /** Waits until the helper has said something like this since `from` (a length of `said`). */
   async untilSaid(what: RegExp, from = 0): Promise<void> {
     const end = Date.now() + PATIENCE_MS;

@@ -42,11 +42,21 @@ export class OddCard implements AsyncDisposable {
 
   async say(line: string): Promise<void> {
     using connection = await Deno.connect({ transport: "unix", path: this.#control });
-    await connection.write(new TextEncoder().encode(`${line}\n`));
+    const said = new TextEncoder().encode(`${line}\n`);
+    for (let at = 0; at < said.length;) at += await connection.write(said.subarray(at));
     const buffer = new Uint8Array(16);
     const count = await connection.read(buffer) ?? 0;
     const answer = new TextDecoder().decode(buffer.subarray(0, count));
     if (answer !== "ok") throw new Error(`Cannot ${line} the odd card: ${answer}`);
+  }
+
+  /** Waits until a command has come that `hold` keeps. */
+  async untilHeld(): Promise<void> {
+    const end = performance.now() + PATIENCE_MS;
+    while (!await this.say("held").then(() => true, () => false)) {
+      if (performance.now() > end) throw new Error("Waited in vain for a command");
+      await sleep(20);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

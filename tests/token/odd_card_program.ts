@@ -1,8 +1,9 @@
 /**
  * A card in a virtual reader that behaves as cards in the field do and should not: slow, mute,
  * bouncing. `odd_card_program.ts PORT CONTROL SERIAL`: the control socket takes one line at a time:
- * `insert`, `remove`, `slow MS` (each answer so much later), `mute`, `normal`, `vanish` (in the
- * middle of the next command), `lie HEX` (the next answer), `flood HEX` (every answer from now on).
+ * `insert`, `remove`, `slow MS` (each answer so much later), `hold` (no command goes on until `go`),
+ * `held` (an error unless one waits so), `mute`, `normal`, `vanish` (in the middle of the next command),
+ * `lie HEX` (the next answer), `flood HEX` (every answer from now on).
  */
 import { SoftCard } from "../../token/softcard/card.ts";
 import { Deframer, frame, VPCD_CONTROL } from "../../token/softcard/vpcd_framing.ts";
@@ -18,6 +19,8 @@ const MUTE_ATR = Uint8Array.of(0xff, 0xff, 0xff);
 let inserted = false;
 let connection: Deno.TcpConn | undefined;
 let slowMs = 0;
+let hold: PromiseWithResolvers<void> | undefined;
+let isHeld = false;
 let isMute = false;
 let vanishes = false;
 let lie: Uint8Array | undefined;
@@ -64,6 +67,11 @@ async function answerTo(message: Uint8Array): Promise<Uint8Array | undefined> {
 
 async function transmit(command: Uint8Array): Promise<Uint8Array | undefined> {
   if (slowMs > 0) await new Promise((resolve) => setTimeout(resolve, slowMs));
+  if (hold !== undefined) {
+    isHeld = true;
+    await hold.promise;
+    isHeld = false;
+  }
   if (vanishes) {
     vanishes = false;
     leave();
@@ -96,6 +104,15 @@ function obey(line: string): string {
     case "slow":
       slowMs = Number(detail);
       return "ok";
+    case "hold":
+      hold ??= Promise.withResolvers();
+      return "ok";
+    case "go":
+      hold?.resolve();
+      hold = undefined;
+      return "ok";
+    case "held":
+      return isHeld ? "ok" : "error";
     case "mute":
     case "normal":
       isMute = verb === "mute";
@@ -117,11 +134,20 @@ function obey(line: string): string {
 
 async function serveControl(): Promise<void> {
   for await (const one of Deno.listen({ transport: "unix", path: control ?? "" })) {
-    const buffer = new Uint8Array(70_000);
-    const count = await one.read(buffer) ?? 0;
-    await one.write(
-      new TextEncoder().encode(obey(new TextDecoder().decode(buffer.subarray(0, count)))),
-    );
+    const line = await lineFrom(one);
+    if (line !== undefined) await one.write(new TextEncoder().encode(obey(line)));
     one.close();
+  }
+}
+
+/** A long line comes in pieces. */
+async function lineFrom(connection: Deno.Conn): Promise<string | undefined> {
+  const buffer = new Uint8Array(70_000);
+  for (let length = 0;;) {
+    const count = await connection.read(buffer.subarray(length));
+    if (count === null) return undefined;
+    length += count;
+    const text = new TextDecoder().decode(buffer.subarray(0, length));
+    if (text.endsWith("\n")) return text;
   }
 }

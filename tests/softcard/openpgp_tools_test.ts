@@ -86,7 +86,7 @@ const GNUPG: readonly Row[] = [
       ${GPG} -o plain.p256 -d enciphered.p256; cmp message plain.p256`,
     says: /Good signature from "Card Again <again@example.org>"/,
   },
-  { shows: "gpgconf --kill: lets go of the card", run: "gpgconf --kill all" },
+  { shows: "gpgconf --kill: lets go of the card", run: "letgo" },
 ];
 
 const OPENSC: readonly Row[] = [
@@ -123,8 +123,8 @@ const OPENSC: readonly Row[] = [
   { shows: "gpg: one try less", run: "gpg --card-status", says: /PIN retry counter : 2 0 3/ },
   {
     shows: "openpgp-tool --verify: right gives all tries back",
-    run: "gpgconf --kill all; openpgp-tool --verify CHV1 --pin 123456; gpg --card-status; " +
-      "gpgconf --kill all",
+    run: "letgo; openpgp-tool --verify CHV1 --pin 123456; gpg --card-status; " +
+      "letgo",
     says: /PIN retry counter : 3 0 3/,
   },
 ];
@@ -132,19 +132,19 @@ const OPENSC: readonly Row[] = [
 const PASSWORDS: readonly Row[] = [
   {
     shows: "gpg passwd: another PW1, by the old one",
-    run: `printf '%s\\n' passwd quit | ${GPG} --command-fd 0 --card-edit; gpgconf --kill all
+    run: `printf '%s\\n' passwd quit | ${GPG} --command-fd 0 --card-edit; letgo
       openpgp-tool --verify CHV1 --pin 654321; ! openpgp-tool --verify CHV1 --pin 123456`,
   },
   {
     shows: "gpg: blocked after three wrong ones",
     run: `openpgp-tool --verify CHV1 --pin 000000 || openpgp-tool --verify CHV1 --pin 000000 || true
-      gpg --card-status; gpgconf --kill all`,
+      gpg --card-status; letgo`,
     says: /PIN retry counter : 0 0 3/,
   },
   {
     shows: "gpg passwd: the administrator gives PW1 anew",
     run: `printf '%s\\n' admin passwd 2 q quit | ${GPG} --command-fd 0 --card-edit
-      gpg --card-status; gpgconf --kill all; openpgp-tool --verify CHV2 --pin 654321`,
+      gpg --card-status; letgo; openpgp-tool --verify CHV2 --pin 654321`,
     says: /PIN retry counter : 3 0 3/,
   },
 ];
@@ -152,13 +152,13 @@ const PASSWORDS: readonly Row[] = [
 const OPENSC_CURVES: readonly Row[] = [
   {
     shows: "openpgp-tool -E: terminates and activates; a new application",
-    run: "openpgp-tool -E; gpg --card-status; gpgconf --kill all",
+    run: "openpgp-tool -E; gpg --card-status; letgo",
     says: [/^Name of cardholder: \[not set\]$/m, /^Key attributes \.+: ed25519 cv25519 ed25519$/m],
   },
   {
     shows: "gpg --card-edit: keys on the new application",
     run: `printf '%s\\n' admin generate n 0 y 'Third Key' third@example.org '' o quit |
-      ${GPG} --command-fd 0 --card-edit; gpgconf --kill all`,
+      ${GPG} --command-fd 0 --card-edit; letgo`,
     says: /KEY_CREATED B/,
   },
   {

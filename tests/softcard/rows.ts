@@ -60,6 +60,7 @@ export class Tools {
  * `piv`: yubico-piv-tool on the virtual reader. `certified SLOT ALGORITHM`: a key made on the card,
  * its certificate signed by openssl (the tool's own selfsign is broken in 2.2.0), imported.
  * `apdu HEX…`: bare commands, one after another; `answer`: the data of the last answer, in digits.
+ * `letgo`: GnuPG gives the card back; gpgconf returns before scdaemon has ended.
  */
 const WORDS = `
 piv() { yubico-piv-tool -r Virtual "$@"; }
@@ -78,4 +79,8 @@ apdu() {
 }
 answer() { tac | sed '/^Received/q' | tac | tail -n +2 | cut -c1-48 | tr -d ' \\n' | tr A-F a-f; }
 raw() { xxd -r -p; }
+letgo() {
+  gpgconf --kill all
+  while ps -C scdaemon -o stat= | grep -qv Z; do sleep 0.05; done
+}
 `;

@@ -105,6 +105,21 @@ export async function makeStick(
   return { image, issuer, publicKey: clientPublicKey };
 }
 
+/** A copy of a stick that expires then, in the same folder; resolves to its image. */
+export async function renewStick(
+  dir: string,
+  { from, name, expires }: { from: string; name: string; expires: Date },
+): Promise<string> {
+  const image = `${dir}/${name}.img`;
+  await Deno.copyFile(from, image);
+  const renewed = await token([
+    ...["renew", "--stick", image, "--issuer", `${dir}/issuer`],
+    ...["--pin-file", `${dir}/password`, "--expires", expires.toISOString()],
+  ]);
+  assert.equal(renewed.code, 0, renewed.stderr);
+  return image;
+}
+
 /** Copies the visible part's files out, as a system that mounts it would show them. */
 export async function takeVisible(image: string, into: string): Promise<void> {
   await Deno.mkdir(into, { recursive: true });

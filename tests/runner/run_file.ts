@@ -18,6 +18,10 @@ export interface RunOptions {
   readonly onLine?: (line: string) => void;
 }
 
+const LOOK_MS = 100;
+/** So often in a row nothing more has come. */
+const QUIET_LOOKS = 20;
+
 /** Types are not checked here: the runner does that once, for all files. */
 export async function runFile(path: string, options: RunOptions): Promise<FileResult> {
   const since = performance.now();
@@ -48,8 +52,7 @@ export async function runFile(path: string, options: RunOptions): Promise<FileRe
   const reading = readLines(child.stdout, options.onLine);
   const { code } = await child.status;
   clearTimeout(timer);
-  // A daemon that a killed test left behind may hold the pipe open: don't wait for it for ever.
-  let output = await Promise.race([reading.done, after(2000).then(() => reading.soFar())]);
+  let output = await allOf(reading);
   if (late) output += `\n${path}: killed after ${options.limitSeconds} s, its limit\n`;
   const seconds = (performance.now() - since) / 1000;
   return { path, counts: judge(output, code), output, skipped: skippedTests(output), seconds };
@@ -77,6 +80,23 @@ function readLines(stream: ReadableStream<Uint8Array>, onLine: (line: string) =>
     return text;
   };
   return { done: read(), soFar: () => text };
+}
+
+/**
+ * What was said when nothing more comes. A daemon that a killed test left behind may hold the pipe open:
+ * it isn't waited for. Looks are counted, not time: a runner that was held up itself has yet to read.
+ */
+async function allOf(
+  { done, soFar }: { done: Promise<string>; soFar: () => string },
+): Promise<string> {
+  let ended = false;
+  void done.then(() => ended = true);
+  for (let same = 0, length = -1; !ended && same < QUIET_LOOKS; same++) {
+    if (soFar().length !== length) same = 0;
+    length = soFar().length;
+    await Promise.race([done, after(LOOK_MS)]);
+  }
+  return soFar();
 }
 
 function after(ms: number): Promise<void> {

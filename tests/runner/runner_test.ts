@@ -49,6 +49,14 @@ Deno.test("runner: a failure, a crash, a hang and a skip are each counted as wha
     const hangs = await run(`Deno.test("a", () => { for (;;); });`, 1);
     assert.equal(hangs.counts.failed, 1);
     assert.match(hangs.output, /killed after 1 s/);
+    const leaves = await run(`Deno.test("a", () => {
+      const left = new Deno.Command("sleep", { args: ["600"] }).spawn();
+      left.unref();
+      console.log("left behind:", left.pid);
+    });`);
+    Deno.kill(Number(/left behind: (\d+)/.exec(leaves.output)?.[1]), "SIGKILL");
+    assert.ok(leaves.seconds < 600, "what was left behind is not waited for");
+    assert.deepEqual(leaves.counts, { passed: 1, failed: 0, skipped: 0 });
   } finally {
     await Deno.remove(root, { recursive: true });
   }

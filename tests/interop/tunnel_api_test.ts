@@ -114,13 +114,14 @@ labTest(
     await untilBound(machine, "4000");
     await peer.machine.sh(`wg set wg0 peer ${caller} endpoint 192.0.2.1:4000`);
     assert.ok(await pinged(peer.machine, "10.7.0.1"));
-    // With a deadline it goes on until so many are answered, however late the last one is.
+    // With a deadline it goes on until at least so many are answered, however late the last one is.
     const words = ["ping", "-c", `${PINGS}`, "-i", "0.02", "-w", "60", "10.7.0.1"];
     const { stdout } = await peer.machine.run(words);
     const answered = [...stdout.matchAll(/ icmp_seq=(\d+) /g)].map(([, number]) => Number(number));
     const drops = async () => (await end.ask<DeviceStatus>("status")).drops;
     const said = `${stdout}\n${JSON.stringify(await drops())}`;
-    assert.deepEqual(answered, Array.from({ length: PINGS }, (_, index) => index + 1), said);
+    assert.ok(answered.length >= PINGS, said);
+    assert.deepEqual(answered, Array.from(answered, (_, index) => index + 1), said);
     assert.doesNotMatch(stdout, /DUP|duplicates/);
     for (
       const [what, least] of [

@@ -7,11 +7,19 @@ import assert from "node:assert/strict";
 import type { Crypto } from "./crypto.ts";
 import type { PeerChange } from "./device.ts";
 import { TYPE_ANNOUNCEMENT } from "./manual_spec.ts";
-import { type Member, Model } from "./model.ts";
-import { type Datagram, endpointFromText, ipv4, Simulation } from "./simulation.ts";
+import { type Member, Model, prefixOf } from "./model.ts";
+import { type Datagram, endpointFromText, Simulation } from "./simulation.ts";
+import { KEEPALIVE_TIMEOUT, REKEY_TIMEOUT } from "./spec.ts";
 
 /** Virtual milliseconds within which every pair must speak again, once the wire is whole. */
 export const CONVERGES_WITHIN = 30_000;
+
+/**
+ * After so many of speaking each is heard by all. One whose words reach nobody, since a straggler made
+ * the other side give up its session, is missed when silence has lasted so long (section 6.5), and called
+ * once REKEY_TIMEOUT allows it.
+ */
+const HEARD_BY_ALL = KEEPALIVE_TIMEOUT + REKEY_TIMEOUT + REKEY_TIMEOUT + 2_000;
 
 /** Milliseconds that a doubled datagram may come late. */
 const LONGEST_DELAY = 10_000;
@@ -106,8 +114,9 @@ class History {
     else if (dice < 965) this.#changeKey(member);
     else if (dice < 972) this.#removePeer(member, other);
     else if (dice < 980) member.node.device.announce(this.#simulation.now);
-    else if (dice < 990) this.#keepalive(member, other);
-    else if (dice < 994 && this.#restarts) this.#restart(member);
+    else if (dice < 990) {
+      this.#model.configure(member, other, { persistentKeepalive: this.#oneOf([0, 1, 5, 25]) });
+    } else if (dice < 994 && this.#restarts) this.#restart(member);
     else this.#addPeer(member, other);
   }
 
@@ -155,7 +164,7 @@ class History {
 
   #movePrefix(member: Member, to: Member): void {
     const length = this.#oneOf([8, 24, 29, 31, 32]);
-    const prefix = this.#prefix(this.#anyAddress(), length);
+    const prefix = prefixOf(this.#anyAddress(), length);
     const removes = this.#below(3) === 0;
     this.#model.configure(
       member,
@@ -223,22 +232,18 @@ class History {
       const newerThan = taken.get(other.node.publicKey.toBase64());
       this.#model.configure(member, other, {
         endpoint: other.node.endpoint,
-        allowedIps: [this.#prefix(other.address, 32)],
+        allowedIps: [prefixOf(other.address, 32)],
         ...this.#manualKeyOf(member, other),
         ...(newerThan === undefined ? {} : { newerThan }),
       });
     }
   }
 
-  #keepalive(member: Member, other: Member): void {
-    this.#model.configure(member, other, { persistentKeepalive: this.#oneOf([0, 1, 5, 25]) });
-  }
-
   /** Without a preshared key, if the peer is new; with the whole of what belongs to it. */
   #addPeer(member: Member, other: Member): void {
     this.#model.configure(member, other, {
       endpoint: other.node.endpoint,
-      allowedIps: [this.#prefix(other.address, 32)],
+      allowedIps: [prefixOf(other.address, 32)],
       ...this.#manualKeyOf(member, other),
     });
   }
@@ -293,7 +298,7 @@ class History {
 
   /** Nothing is lost any more, once all have spoken. */
   #stays(): void {
-    for (let second = 0; second < 10; second++) this.#everybodySpeaks();
+    for (let second = 0; second < HEARD_BY_ALL / 1000; second++) this.#everybodySpeaks();
     const first = this.#model.next;
     for (let second = 0; second < 5; second++) this.#everybodySpeaks();
     this.#second();
@@ -318,7 +323,7 @@ class History {
       ...this.#manualKeyOf(member, other),
       ...(tellsWhere ? { endpoint: other.node.endpoint } : {}),
     });
-    this.#model.configure(member, other, { allowedIps: [this.#prefix(other.address, 32)] });
+    this.#model.configure(member, other, { allowedIps: [prefixOf(other.address, 32)] });
   }
 
   #second(): void {
@@ -366,11 +371,6 @@ class History {
 
   #anyAddress(): string {
     return `10.0.0.${this.#below(8)}`;
-  }
-
-  #prefix(address: string, length: number) {
-    const word = (ipv4(address) & (-1 << (32 - length))) >>> 0;
-    return { family: 4 as const, words: [word], length };
   }
 
   #bytes(length: number): Uint8Array {

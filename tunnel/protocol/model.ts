@@ -165,6 +165,12 @@ export class Model {
   }
 }
 
+/** The first `length` bits of an IPv4 address. */
+export function prefixOf(address: string, length: number) {
+  const word = (ipv4(address) & (-1 << (32 - length))) >>> 0;
+  return { family: 4 as const, words: [word], length };
+}
+
 /** The reference for allowed IPs: a list searched from its longest prefix. */
 function ownerOf(member: Member, word: number): string | undefined {
   let best: Entry | undefined;

@@ -26,6 +26,7 @@ export function viewTunnel(
     endpoint: tunnel?.endpoint ?? grant.endpoints[0] ?? "",
     sentBytes: tunnel?.sentBytes ?? 0,
     receivedBytes: tunnel?.receivedBytes ?? 0,
+    countedAt: tunnel?.countedAt ?? 0,
     lastHandshake: tunnel?.lastHandshake ?? 0,
     carrier: tunnel?.carrier ?? "userspace",
     identity: grant.identity,

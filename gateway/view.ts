@@ -276,6 +276,8 @@ export interface TunnelView {
   readonly endpoint: string;
   readonly sentBytes: number;
   readonly receivedBytes: number;
+  /** When they were counted, Unix milliseconds: up to seconds ago; 0 for not yet. */
+  readonly countedAt: number;
   /** Unix milliseconds of the last handshake, 0 for none yet. */
   readonly lastHandshake: number;
   /** "sealed": the private key came from the profile; "on-card": it never leaves the card. */

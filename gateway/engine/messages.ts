@@ -155,6 +155,7 @@ export const FromEngineSchema = v.variant("type", [
     endpoint: text(64),
     sentBytes: count,
     receivedBytes: count,
+    countedAt: number,
     lastHandshake: number,
     carrier: v.picklist(["userspace", "kernel"]),
     drops: v.record(text(64), count),

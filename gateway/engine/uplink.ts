@@ -109,6 +109,7 @@ export class Uplink {
       endpoint: peer?.endpoint ?? "",
       sentBytes: peer?.txBytes ?? 0,
       receivedBytes: peer?.rxBytes ?? 0,
+      countedAt: Date.now(),
       lastHandshake: peer?.lastHandshake ?? 0,
       carrier: this.#tunnel.carrier,
       drops: { ...status.drops },

@@ -358,6 +358,7 @@ function statusAfter(start: number, n: number): Partial<GatewayStatus> {
       endpoint: "192.0.2.1:51820",
       sentBytes,
       receivedBytes,
+      countedAt: start + n * 1000,
       lastHandshake: start,
       identity: "sealed",
       keys: "manual",

@@ -191,6 +191,7 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
     endpoint: STRING,
     sentBytes: INTEGER,
     receivedBytes: INTEGER,
+    countedAt: TIME,
     lastHandshake: TIME,
     identity: { enum: ["sealed", "on-card"] },
     keys: { enum: ["agreed", "manual"] },

@@ -248,6 +248,7 @@ Deno.test("host names, holders and readers can't become markup", async () => {
       endpoint: evil,
       sentBytes: 0,
       receivedBytes: 0,
+      countedAt: 0,
       lastHandshake: 0,
       identity: "sealed",
       keys: "manual",

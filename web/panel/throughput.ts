@@ -8,15 +8,16 @@ export interface ThroughputSample {
   readonly received: number;
 }
 
-/**
- * Statuses come once a second with counters as fresh as they are. One that a page is told when it
- * comes has those of the second before: what happened until the next one took longer than it seems.
- */
+/** Less lies between two statuses only where one is told to a page that has just come. */
 export const LEAST_SPACING_MS = 800;
 
 /** Samples kept: five minutes at one a second. */
 export const KEPT_SAMPLES = 300;
 
+/**
+ * Rates go by when the engine counted: its looks and the gateway's statuses don't keep step, so that
+ * now and then a status has no new count, and the one after it has that of two seconds.
+ */
 export class ThroughputHistory {
   #samples: ThroughputSample[] = [];
   #last: { at: number; sent: number; received: number } | undefined;
@@ -30,13 +31,15 @@ export class ThroughputHistory {
   }
 
   add(status: GatewayStatus): void {
-    const at = status.now;
+    const at = status.tunnel?.countedAt || status.now;
     const sent = status.tunnel?.sentBytes ?? 0;
     const received = status.tunnel?.receivedBytes ?? 0;
     const last = this.#last;
+    // The same count again, or one that came in between: the next one has it all.
+    if (last !== undefined && at >= last.at && at - last.at < LEAST_SPACING_MS) return;
     this.#last = { at, sent, received };
-    // The first one, one that came in between, or the clock stepped back.
-    if (last === undefined || at - last.at < LEAST_SPACING_MS) return;
+    // The first one, or the clock stepped back.
+    if (last === undefined || at < last.at) return;
     const seconds = (at - last.at) / 1000;
     this.#samples.push({
       at,

@@ -5,7 +5,7 @@ import { terminalRates } from "./rates.ts";
 import { KEPT_SAMPLES, ThroughputHistory } from "./throughput.ts";
 
 const base = (await FakeGateway.open()).status();
-const tunnel: TunnelView = {
+const tunnel: Omit<TunnelView, "countedAt"> = {
   interface: "wg0",
   endpoint: "192.0.2.1:51820",
   sentBytes: 0,
@@ -20,13 +20,14 @@ const tunnel: TunnelView = {
   inbound: [],
 };
 
-function at(now: number, bytes?: { sent: number; received: number }): GatewayStatus {
+/** `counted`: when the engine looked, where that was before. */
+function at(
+  now: number,
+  bytes?: { sent: number; received: number; counted?: number },
+): GatewayStatus {
   if (bytes === undefined) return { ...base, now };
-  return {
-    ...base,
-    now,
-    tunnel: { ...tunnel, sentBytes: bytes.sent, receivedBytes: bytes.received },
-  };
+  const { sent: sentBytes, received: receivedBytes, counted: countedAt = now } = bytes;
+  return { ...base, now, tunnel: { ...tunnel, countedAt, sentBytes, receivedBytes } };
 }
 
 Deno.test("throughput is what was added, by the second", () => {
@@ -58,21 +59,43 @@ Deno.test("a status that came in between counts what the last second did, and ma
     at(0, { sent: 0, received: 0 }),
     at(1000, { sent: 10, received: 1000 }),
     // Told to a page that has just come: the counters are those of the second before.
-    at(1900, { sent: 10, received: 1000 }),
+    at(1900, { sent: 10, received: 1000, counted: 1000 }),
     at(2000, { sent: 20, received: 2000 }),
     at(3000, { sent: 30, received: 3000 }),
   ];
   for (const status of statuses) history.add(status);
-  assert.deepEqual(history.samples.map(({ received }) => received), [1000, 0, 1000]);
+  assert.deepEqual(history.samples.map(({ received }) => received), [1000, 1000, 1000]);
 
   const page = new ThroughputHistory();
   for (const status of statuses.slice(2)) page.add(status);
-  assert.deepEqual(page.samples.map(({ received }) => received), [1000]);
+  assert.deepEqual(page.samples.map(({ received }) => received), [1000, 1000]);
   const terminal = (now: number, receivedBytes: number): GatewayStatus => ({
     ...at(now),
     terminals: [{ address: "192.0.2.1", mac: "", name: "", sentBytes: 0, receivedBytes }],
   });
   assert.equal(terminalRates(terminal(1900, 1000), terminal(2000, 2000)).size, 0);
+});
+
+Deno.test("an engine that looks a little later each time makes neither a gap nor a peak", () => {
+  const history = new ThroughputHistory();
+  for (let second = 100; second < 160; second++) {
+    const now = second * 1000;
+    // The newest report that the gateway has; one of them comes a second late.
+    const reports = second === 140 ? second - 2 : second - 1;
+    const counted = Math.floor(reports * 1000 / 1030) * 1030;
+    history.add(at(now, { sent: counted, received: counted * 10, counted }));
+  }
+  const rates = new Set(history.samples.map(({ sent, received }) => `${sent} ${received}`));
+  assert.deepEqual([...rates], ["1000 10000"]);
+  assert.ok(history.samples.length >= 55, `${history.samples.length}`);
+});
+
+Deno.test("a clock that was set back is followed at once", () => {
+  const history = new ThroughputHistory();
+  history.add(at(900_000, { sent: 0, received: 0 }));
+  history.add(at(1000, { sent: 10, received: 10 }));
+  history.add(at(2000, { sent: 20, received: 20 }));
+  assert.deepEqual(history.samples, [{ at: 2000, sent: 10, received: 10 }]);
 });
 
 Deno.test("only the last five minutes are kept", () => {

@@ -1,6 +1,5 @@
 /** An OpenPGP card at a gateway, its profile in the gateway's folder. */
 import assert from "node:assert/strict";
-import { randomInt } from "node:crypto";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { KEY_OBJECT } from "../../token/openpgp/card_identity.ts";
 import { type OpenPgpClient, selectOpenPgp } from "../../token/openpgp/client.ts";
@@ -14,6 +13,7 @@ import type { CardState } from "../../token/softcard/state.ts";
 import { StateFile } from "../../token/softcard/state_file.ts";
 import { sleep } from "../lab/machine.ts";
 import { searchMemory } from "../lab/memory_search.ts";
+import { rarePin } from "../lab/rare_pin.ts";
 import type { Box } from "../story/box.ts";
 import type { Card } from "../story/card.ts";
 import { Administrator } from "../story/panel.ts";
@@ -44,7 +44,7 @@ export async function makeOpenPgpCard(
   },
 ): Promise<OpenPgpCard> {
   const { dir, profile } = station;
-  const [state, pin] = [`${dir}/openpgp.card`, String(randomInt(10_000_000, 100_000_000))];
+  const [state, pin] = [`${dir}/openpgp.card`, rarePin()];
   const fresh = new CardInProcess(factoryCard({ crypto: softwareCrypto, serial: 24681357 }));
   const changed = await (await clientOf(fresh)).changePin({ old: utf8("123456"), new: utf8(pin) });
   assert.equal(changed.outcome, "ok");

@@ -1,9 +1,9 @@
 /** The purse's page at a terminal, in a real browser that stands on that terminal's network. */
 import assert from "node:assert/strict";
-import { randomInt } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import type { Machine } from "../lab/machine.ts";
+import { rarePin } from "../lab/rare_pin.ts";
 import type { Box } from "../story/box.ts";
 import type { ApiClient } from "./api_client.ts";
 import { until } from "./shared_world.ts";
@@ -16,7 +16,7 @@ const MERCHANT = "4d45524348414e54";
 
 /** An issuer's station: a folder with the issuer's file, and a PIN for the purse that it makes. */
 export class PurseStation {
-  readonly pin = String(randomInt(10_000_000, 100_000_000));
+  readonly pin = rarePin();
   readonly #dir: string;
 
   constructor(dir: string) {

@@ -1,10 +1,10 @@
 /** The issuing station: makes the story's cards with `sekisho token`, as an owner would. */
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
-import { randomInt } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import type { Lab } from "../lab/lab.ts";
 import type { Machine } from "../lab/machine.ts";
 import { startPcscd, startSoftcard } from "../lab/pcscd.ts";
+import { rarePin } from "../lab/rare_pin.ts";
 import type { Card } from "./card.ts";
 import { type CardObjects, readFileKey, readProfileObjects } from "./card_image.ts";
 import { makeKeys, makePresharedKey } from "./keys.ts";
@@ -161,8 +161,7 @@ class Station {
 
   /** Made anew each time: one that stood in a source file would be in every process that loads it. */
   #pin(order: Order): string {
-    const pin = this.#pins.get(order) ??
-      String(randomInt(10_000_000, 100_000_000));
+    const pin = this.#pins.get(order) ?? rarePin();
     this.#pins.set(order, pin);
     return pin;
   }

@@ -198,7 +198,10 @@ class TerminalReader {
         this.#hasLease = false;
         this.#say(`The card is no longer this terminal's: ${reason}.`);
         // Nobody here goes on with a card that was reset; who gave it back wants it no more.
-        if (reason !== "released" && reason !== "gave-up") this.#leave();
+        if (reason === "released" || reason === "gave-up") return;
+        // A command that crossed the end on its way has asked for a lease that nobody here waits for.
+        if (this.#awaitsAnswer) await this.#tell(encodeFrame(LINK.release));
+        this.#leave();
         return;
       }
       default:

@@ -10,7 +10,7 @@ labTest("moved, renamed, moved on and back: it carries on, and its MTU is follow
   const { end, machine } = await withPeer(lab, ["local"]);
   const mtuIs = (mtu: number) =>
     until(`an MTU of ${mtu}`, async () => (await end.ask<DeviceStatus>("status")).mtu === mtu);
-  const ping = "ping -c 1 -W 5 10.7.0.2";
+  const ping = "ping -c 1 -W 20 10.7.0.2";
   await machine.sh(ping);
 
   await machine.sh(`

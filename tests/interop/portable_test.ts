@@ -36,7 +36,7 @@ for (const { what, under, peer: implementation } of CASES) {
     async () => {
       await using lab = await Lab.open();
       const { end, machine, peer } = await withPeer(lab, ["local"], { implementation, under });
-      const ping = ["ping", "-c", "1", "-W", "5", "10.7.0.2"];
+      const ping = ["ping", "-c", "1", "-W", "20", "10.7.0.2"];
       await until("a session", async () => (await machine.run(ping)).code === 0);
       assert.equal((await end.ask<DeviceStatus>("status")).crypto, "noble");
       const file = `${lab.dir}/bulk`;

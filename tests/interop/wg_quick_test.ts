@@ -85,7 +85,7 @@ PersistentKeepalive = 25
   const quick = await WgQuick.make(lab, machines.a, config(peer));
   const { a } = machines;
   const pings = async (address: string) =>
-    (await a.run(["ping", "-c", "2", "-i", "0.2", "-W", "5", address])).code === 0;
+    (await a.run(["ping", "-c", "2", "-i", "0.2", "-W", "20", address])).code === 0;
   await quick.run(`up ${quick.config}`);
   assert.ok(await pings("10.7.0.2"));
   assert.ok(await pings("fd07::2"));
@@ -156,7 +156,7 @@ AllowedIPs = 0.0.0.0/0, ::/0
     for (let round = 0; round < 2; round++) {
       await quick.run(`up ${quick.config}`);
       for (const address of ["203.0.113.5", "2001:db8:5::5", "10.7.0.2"]) {
-        const ping = await a.run(["ping", "-c", "2", "-i", "0.2", "-W", "5", address]);
+        const ping = await a.run(["ping", "-c", "2", "-i", "0.2", "-W", "20", address]);
         assert.equal(ping.code, 0, `${address}: ${ping.stdout}`);
       }
       assert.match(await a.sh("ip rule"), /not from all fwmark 0xca6c lookup 51820/);

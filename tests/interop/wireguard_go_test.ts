@@ -273,7 +273,7 @@ labTest("the interface moved to another namespace goes on", async () => {
   await a.machine.sh(`
     ip netns add inner; ip link set wg0 netns inner
     ip -n inner addr add 10.7.0.1/24 dev wg0; ip -n inner link set wg0 up
-    ip netns exec inner ping -c 2 -W 5 10.7.0.2; ip -n inner link del wg0`);
+    ip netns exec inner ping -c 1 -W 20 10.7.0.2; ip -n inner link del wg0`);
   assert.ok(await b.machine.sh("wg show wg0 latest-handshakes"));
   assert.equal((await a.process.status).code, 0);
 });

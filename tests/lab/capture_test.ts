@@ -14,7 +14,7 @@ labTest("a capture tells tunnel packets from leaked ones, IPv4, IPv6 and DNS", a
   const mac = await macOf(box, "eth0");
   const uplink = { mac, hub: { addresses: ["192.0.2.2", "2001:db8::2"], port: 51820 } };
   // Else the first packet would still wait for its neighbour's address when the count is taken.
-  await box.sh("ping -c 1 -W 5 192.0.2.2 && ping -c 1 -W 5 2001:db8::2");
+  await box.sh("ping -c 1 -W 20 192.0.2.2 && ping -c 1 -W 20 2001:db8::2");
   await using capture = await Capture.start(lab, { machine: net, ifname: "eth0" });
   const before = Date.now();
   const wireguard = String.raw`printf '\1\0\0\0rest' >`;

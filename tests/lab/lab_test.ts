@@ -15,7 +15,7 @@ labTest("the lab: machines on a wire reach each other, and nothing outlives it",
     await lab.link(a, "eth0", b, "eth0");
     await a.sh("ip addr add 192.0.2.1/24 dev eth0; ip -6 addr add 2001:db8::1/64 dev eth0");
     await b.sh("ip addr add 192.0.2.2/24 dev eth0; ip -6 addr add 2001:db8::2/64 dev eth0");
-    await a.sh("ping -c 1 -W 5 192.0.2.2 && ping -c 1 -W 5 2001:db8::2");
+    await a.sh("ping -c 1 -W 20 192.0.2.2 && ping -c 1 -W 20 2001:db8::2");
     const sleeper = await b.spawn(["sleep", "1000"]);
     assert.equal(Deno.readTextFileSync(`/proc/${sleeper.pid}/comm`).trim(), "sleep");
     assert.ok(b.pids().includes(sleeper.pid));

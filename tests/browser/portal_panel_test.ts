@@ -12,6 +12,9 @@ const CHROMIUM = "/usr/bin/chromium";
 /** Only keeps a broken page from hanging the run. */
 const PATIENCE_MS = 60_000;
 
+/** Far from where another run of this file begins, and above the last port that browsers refuse (10080). */
+let nextPort = 11_000 + Deno.pid * 64 % 20_000;
+
 const missing = isFile(CHROMIUM) ? undefined : `needs ${CHROMIUM}`;
 
 browserTest("a PIN goes from the page to the engine, and the page follows live", async (site) => {
@@ -382,6 +385,7 @@ class Site {
   readonly #shots: string;
   readonly #certificate: { cert: string; key: string };
   #stop = new AbortController();
+  readonly #ports = { httpPort: freePort(), httpsPort: freePort(), panelPort: freePort() };
   #web: Awaited<ReturnType<typeof serveGatewayWeb>> | undefined;
   readonly view: FakeGateway;
   readonly problems: string[] = [];
@@ -397,12 +401,11 @@ class Site {
   }
 
   async start(): Promise<void> {
-    const before = this.#web?.portal[0];
     this.#stop = new AbortController();
-    const httpsPort = before?.https.port ?? freePort();
+    const { httpPort, httpsPort, panelPort } = this.#ports;
     this.#web = await serveGatewayWeb(this.view, {
-      portal: [{ hostname: "127.0.0.1", httpPort: before?.http.port ?? 0, httpsPort }],
-      panel: { hostname: "127.0.0.1", port: this.#web?.panel.port ?? 0 },
+      portal: [{ hostname: "127.0.0.1", httpPort, httpsPort }],
+      panel: { hostname: "127.0.0.1", port: panelPort },
       certificate: this.#certificate,
       portalUrl: `https://127.0.0.1:${httpsPort}/`,
       signal: this.#stop.signal,
@@ -526,11 +529,20 @@ async function fits(page: Page): Promise<void> {
   assert.ok(content <= window, `${content} px of content in a window of ${window} px`);
 }
 
+/**
+ * A port that nobody else gets by chance, while it is free or while a server is stopped: below those
+ * that the kernel gives out.
+ */
 function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
+  for (;;) {
+    const port = nextPort++;
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }
 
 function isFile(path: string): boolean {

@@ -27,15 +27,15 @@ const AF_UNSPEC = 0;
 const ENOENT = 2;
 
 /**
- * Forgets every connection of this network namespace whose mark is `mark`, IPv4 and IPv6. The kernel
- * takes some 20 ms for it, on a thread of its own.
+ * Forgets every connection of this network namespace whose mark, as far as `mask` shows it, is `mark`,
+ * IPv4 and IPv6. The kernel takes some 20 ms for it, on a thread of its own.
  * @throws {Error} when the kernel refuses (no CAP_NET_ADMIN, no connection tracking).
  */
-export async function forgetConnections(mark: number): Promise<void> {
+export async function forgetConnections(mark: number, mask = 0xffffffff): Promise<void> {
   const fd = libc.symbols.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
   if (fd < 0) throw new Error("Cannot forget connections: the kernel gave no netlink socket");
   try {
-    const request = deleteByMark(mark);
+    const request = deleteByMark(mark, mask);
     const sent = await libc.symbols.send(fd, request, BigInt(request.length), 0);
     if (Number(sent) !== request.length) {
       throw new Error("Cannot forget connections: the kernel didn't take the request");
@@ -56,7 +56,7 @@ export async function forgetConnections(mark: number): Promise<void> {
 }
 
 /** nlmsghdr (16 bytes, host order), nfgenmsg (4 bytes), then two attributes of 8 bytes in network order. */
-function deleteByMark(mark: number): Uint8Array<ArrayBuffer> {
+function deleteByMark(mark: number, mask: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(36);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, bytes.length, true);
@@ -65,7 +65,7 @@ function deleteByMark(mark: number): Uint8Array<ArrayBuffer> {
   view.setUint32(8, 1, true);
   view.setUint8(16, AF_UNSPEC);
   attribute(view, 20, { type: CTA_MARK, value: mark });
-  attribute(view, 28, { type: CTA_MARK_MASK, value: 0xffffffff });
+  attribute(view, 28, { type: CTA_MARK_MASK, value: mask });
   return bytes;
 }
 

@@ -5,7 +5,8 @@ import { block, count, hex, quoted, type Scene } from "./ruleset_text.ts";
 import { byFamily } from "./scope.ts";
 
 /** What may reach the box itself. An interface that isn't configured is treated as the Internet. */
-export function entering({ config, lan, session }: Scene): string[] {
+export function entering(scene: Scene): string[] {
+  const { config, lan, session } = scene;
   const { httpPort, httpsPort } = config.portal;
   const reader = config.share?.readerPort === undefined ? [] : [config.share.readerPort];
   const services = [...new Set([httpPort, httpsPort, config.panel.port, ...reader])].join(", ");
@@ -37,7 +38,7 @@ export function entering({ config, lan, session }: Scene): string[] {
     ]),
     block("chain from_tunnel", [
       "ct state established,related accept",
-      ...(session === undefined ? [] : pingsToBox(session)),
+      ...(session === undefined ? [] : pingsToBox(scene, session)),
       `${count("inbound")} drop`,
     ]),
     block("chain from_internet", [

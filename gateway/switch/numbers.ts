@@ -4,8 +4,15 @@
 export const TABLE = "inet sekisho";
 /** Packet mark of what must leave by the tunnel and by nothing else. */
 export const TUNNEL_MARK = 0x5e61;
-/** Connection mark of everything that is forwarded or answered for terminals by session: forgotten when it ends. */
+/**
+ * Lower half of the connection mark of everything that is forwarded or answered for terminals by session:
+ * forgotten when it ends. The upper half numbers the rulesets, so that forgetting what one has marked,
+ * which takes a while, takes nothing of the next one's along.
+ */
 export const SESSION_MARK = 0x5e62;
+export const SESSION_MARK_MASK = 0xffff;
+/** Rulesets that are told apart by their marks, before the numbers come again. */
+export const MARKED_RULESETS = 0x10000;
 /** Packet mark of what else the ruleset lets the box forward: without a mark the routes forward nothing. */
 export const ADMITTED_MARK = 0x5e63;
 /** Routing table of packets with TUNNEL_MARK. */

@@ -11,7 +11,15 @@
  * connection: each is held against the session of now.
  */
 import type { SessionGrant } from "./grant.ts";
-import { COUNTED_TERMINALS, GUARD_SECONDS, LEARNED_ADDRESSES, TABLE } from "./numbers.ts";
+import {
+  COUNTED_TERMINALS,
+  GUARD_SECONDS,
+  LEARNED_ADDRESSES,
+  MARKED_RULESETS,
+  SESSION_MARK,
+  SESSION_MARK_MASK,
+  TABLE,
+} from "./numbers.ts";
 import { entering, leaving } from "./box_chains.ts";
 import { answersOfBox, arriving } from "./inbound_chains.ts";
 import { block, DROP_REASONS, listed, quoted, type Scene } from "./ruleset_text.ts";
@@ -35,6 +43,13 @@ export interface PlanInput {
   readonly grant?: SessionGrant | undefined;
   /** Group id of the box's DNS processes: what they may send out is then held to the session too. */
   readonly dnsGroup?: number | undefined;
+  /** Which one of this gateway's rulesets it is: 0, 1, 2… (default 0). */
+  readonly number?: number;
+}
+
+/** The mark of what a ruleset of this number lets pass. */
+export function sessionMark(number: number): number {
+  return SESSION_MARK + (number % MARKED_RULESETS) * (SESSION_MARK_MASK + 1);
 }
 
 /** One transaction that replaces the table, whatever was there before. */
@@ -79,13 +94,14 @@ export function planSuspension(isSuspended: boolean): string {
   return [`flush chain ${TABLE} answer\n`, ...rules].join("");
 }
 
-function sceneOf({ config, grant, dnsGroup }: PlanInput): Scene {
+function sceneOf({ config, grant, dnsGroup, number = 0 }: PlanInput): Scene {
   return {
     config,
     lan: quoted(config.lan.interface),
     internet: quoted(config.internet.interface),
     session: grant === undefined ? undefined : sessionScope(config, grant),
     dnsGroup,
+    connectionMark: sessionMark(number),
   };
 }
 

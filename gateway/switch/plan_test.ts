@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { SessionGrant } from "./grant.ts";
 import { viewInbound } from "./inbound.ts";
-import { DROP_REASONS, planRefresh, planRuleset, planSuspension } from "./plan.ts";
+import { DROP_REASONS, planRefresh, planRuleset, planSuspension, sessionMark } from "./plan.ts";
 import type { SwitchConfig } from "./scope.ts";
 
 const CONFIG: SwitchConfig = {
@@ -119,6 +119,16 @@ Deno.test("switch plan: what a session changes, block by block", () => {
       `${grant?.otherTraffic ?? "locked"}: ${block}: ${has}\n${lines.join("\n")}`,
     );
   }
+});
+
+Deno.test("switch plan: each ruleset has a mark of its own, and lets nothing of another's pass", () => {
+  const marks = [0, 1, 2, 65_535, 65_536].map(sessionMark);
+  assert.deepEqual(marks, [0x5e62, 0x15e62, 0x25e62, 0xffff5e62, 0x5e62]);
+  const grant = { ...GRANT, inbound: ["tcp/8080@10.1.0.0/16", "icmp@10.0.0.0/8"] };
+  const plan = planRuleset({ config: { ...CONFIG, inbound: INBOUND }, grant, number: 2 });
+  const others = plan.replaceAll("ct mark & 0xffff == 0x5e62", "").matchAll(/ct mark .*?(0x\w+)/g);
+  assert.deepEqual(new Set([...others].map(([, mark]) => mark)), new Set(["0x25e62"]));
+  assert.match(plan, /chain pass_out \{\n\s*ct mark & 0xffff == 0x5e62 ct mark != 0x25e62 drop\n/);
 });
 
 Deno.test("switch plan: an outward packet never passes for being of a known connection", () => {

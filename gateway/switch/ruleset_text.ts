@@ -22,6 +22,8 @@ export interface Scene {
   readonly internet: string;
   readonly session: SessionScope | undefined;
   readonly dnsGroup: number | undefined;
+  /** Of connections that this ruleset lets pass. */
+  readonly connectionMark: number;
 }
 
 /** A rule's words that count a refused packet. */

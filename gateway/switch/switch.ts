@@ -5,8 +5,8 @@ import { dnsIdentity } from "../lan/identity.ts";
 import type { Switch, TerminalTraffic } from "./api.ts";
 import { readCounters, readTraffic } from "./counts.ts";
 import type { SessionGrant } from "./grant.ts";
-import { SESSION_MARK, TABLE } from "./numbers.ts";
-import { planRefresh, planRuleset, planSuspension } from "./plan.ts";
+import { SESSION_MARK, SESSION_MARK_MASK, TABLE } from "./numbers.ts";
+import { planRefresh, planRuleset, planSuspension, sessionMark } from "./plan.ts";
 import type { SwitchConfig } from "./scope.ts";
 
 const TRAFFIC_SETS = ["sent4", "sent6", "received4", "received6"] as const;
@@ -36,6 +36,8 @@ export class NftablesSwitch implements Switch, Disposable {
   readonly #traffic = new Map<string, { sent: number; received: number }>();
   readonly #onFault: (error: unknown) => void;
   #applied = false;
+  /** Of the ruleset in force. */
+  #number = 0;
   #grant: SessionGrant | undefined;
   #isSuspended = false;
   #forgetting: Promise<void> = Promise.resolve();
@@ -48,13 +50,17 @@ export class NftablesSwitch implements Switch, Disposable {
   }
 
   apply(grant: SessionGrant | undefined): void {
-    const plan = this.#plan(grant);
+    const number = this.#applied ? this.#number + 1 : 0;
+    const plan = this.#plan(grant, number);
     if (this.#applied) this.#leave(grant);
     this.#nftables.run(plan);
+    // Of all rulesets of an earlier run, or of the one that was in force.
+    if (this.#applied) this.#forget(sessionMark(this.#number));
+    else this.#forget(SESSION_MARK, SESSION_MARK_MASK);
     this.#applied = true;
+    this.#number = number;
     this.#grant = grant;
     this.#isSuspended = false;
-    this.#forget();
   }
 
   suspend(isSuspended: boolean): void {
@@ -100,14 +106,14 @@ export class NftablesSwitch implements Switch, Disposable {
    * Connections of the session before: none of them passes any more, and none shall be taken up, with
    * its old address, by the session after. Takes a while and needs no waiting for.
    */
-  #forget(): void {
-    this.#forgetting = this.#forgetting.then(() => forgetConnections(SESSION_MARK)).catch(
+  #forget(mark: number, mask?: number): void {
+    this.#forgetting = this.#forgetting.then(() => forgetConnections(mark, mask)).catch(
       (error) => this.#onFault(error),
     );
   }
 
-  #plan(grant: SessionGrant | undefined): string {
-    return planRuleset({ config: this.#config, grant, dnsGroup: this.#dnsGroup });
+  #plan(grant: SessionGrant | undefined, number: number): string {
+    return planRuleset({ config: this.#config, grant, dnsGroup: this.#dnsGroup, number });
   }
 
   /** Whatever is wrong with the ruleset in force, the next one must follow. */
@@ -140,7 +146,7 @@ export class NftablesSwitch implements Switch, Disposable {
       return this.#nftables.json(`list ${what}`);
     } catch (error) {
       if (!(error instanceof NftablesError)) throw error;
-      this.#nftables.run(this.#plan(this.#grant));
+      this.#nftables.run(this.#plan(this.#grant, this.#number));
       this.#onFault(new Error("The ruleset was removed by another program; it is in force again"));
       return [];
     }

@@ -1,5 +1,11 @@
 /** The chains that a terminal's packet passes on its way out and back. No I/O. */
-import { ADMITTED_MARK, SESSION_DNS_PORT, SESSION_MARK, TUNNEL_MARK } from "./numbers.ts";
+import {
+  ADMITTED_MARK,
+  SESSION_DNS_PORT,
+  SESSION_MARK,
+  SESSION_MARK_MASK,
+  TUNNEL_MARK,
+} from "./numbers.ts";
 import { answersOfTerminals, toTerminals } from "./inbound_chains.ts";
 import { block, count, hex, quoted, type Scene } from "./ruleset_text.ts";
 import type { SessionScope } from "./scope.ts";
@@ -44,7 +50,8 @@ export function spoofing({ lan }: Scene): string[] {
 }
 
 /** What must use the tunnel is marked, which binds it to a table with no other way out. */
-export function marking({ lan, session }: Scene): string[] {
+export function marking(scene: Scene): string[] {
+  const { lan, session } = scene;
   const mark = `meta mark set ${hex(TUNNEL_MARK)}`;
   return [
     block("chain marking", [
@@ -58,14 +65,14 @@ export function marking({ lan, session }: Scene): string[] {
         `ip6 daddr @destinations6 ${mark}`,
         `ip daddr @learned4 ${mark}`,
         `ip6 daddr @learned6 ${mark}`,
-        ...answersOfTerminals(session),
+        ...answersOfTerminals(scene, session),
       ]),
     ]),
   ];
 }
 
 /** Every DNS question comes to the box; with no session, plain HTTP to anywhere gets the portal. */
-export function redirecting({ config, lan, session }: Scene): string[] {
+export function redirecting({ config, lan, session, connectionMark }: Scene): string[] {
   const { httpPort, httpsPort } = config.portal;
   const dns = session === undefined ? 53 : SESSION_DNS_PORT;
   const own = "fib daddr type local";
@@ -76,7 +83,9 @@ export function redirecting({ config, lan, session }: Scene): string[] {
         ? []
         : [`iifname ${quoted(session.interface)} goto arriving`]),
       `iifname != ${lan} accept`,
-      `meta l4proto { tcp, udp } th dport 53 ct mark set ${hex(SESSION_MARK)} redirect to :${dns}`,
+      `meta l4proto { tcp, udp } th dport 53 ct mark set ${
+        hex(connectionMark)
+      } redirect to :${dns}`,
       `tcp dport 80 ${session === undefined ? "" : `${own} `}redirect to :${httpPort}`,
       ...(httpsPort === 443 ? [] : [`${own} tcp dport 443 redirect to :${httpsPort}`]),
     ]),
@@ -84,7 +93,7 @@ export function redirecting({ config, lan, session }: Scene): string[] {
 }
 
 /** What has a way out, or back, gets the mark without which the routes forward nothing. */
-export function deciding({ lan, internet, session }: Scene): string[] {
+export function deciding({ lan, internet, session, connectionMark }: Scene): string[] {
   const admit = `meta mark set ${hex(ADMITTED_MARK)} accept`;
   const rules = session === undefined ? ["goto refuse"] : [
     // Without its interface the tunnel's table has no way: said at once, as the kernel's own answer
@@ -103,7 +112,7 @@ export function deciding({ lan, internet, session }: Scene): string[] {
   return [
     block("chain deciding", [
       "type filter hook prerouting priority filter; policy accept;",
-      ...outside.map((name) => `iifname ${name} ct mark ${hex(SESSION_MARK)} ${admit}`),
+      ...outside.map((name) => `iifname ${name} ct mark ${hex(connectionMark)} ${admit}`),
       `iifname != ${lan} accept`,
       "fib daddr type { local, broadcast, multicast, anycast } accept",
       ...rules,
@@ -111,7 +120,8 @@ export function deciding({ lan, internet, session }: Scene): string[] {
   ];
 }
 
-export function forwarding({ lan, internet, session }: Scene): string[] {
+export function forwarding(scene: Scene): string[] {
+  const { lan, internet, session, connectionMark } = scene;
   const sent = ["update @sent4 { ip saddr counter }", "update @sent6 { ip6 saddr counter }"];
   const got = ["update @received4 { ip daddr counter }", "update @received6 { ip6 daddr counter }"];
   const outward: string[] = [];
@@ -126,7 +136,7 @@ export function forwarding({ lan, internet, session }: Scene): string[] {
       );
     }
     outward.push(`meta mark ${hex(TUNNEL_MARK)} ${count("tunnel-down")} goto unreachable`);
-    inward.push(...toTerminals(session));
+    inward.push(...toTerminals(scene, session));
     inward.push(`iifname ${tunnel} ct state established,related goto pass_in`);
     if (session.direct) {
       outward.push(`oifname @alive goto pass_out`);
@@ -134,7 +144,15 @@ export function forwarding({ lan, internet, session }: Scene): string[] {
     }
   }
   return [
-    block("chain pass_out", [`ct mark set ${hex(SESSION_MARK)}`, ...sent, "accept"]),
+    block("chain pass_out", [
+      // What an earlier ruleset let pass has that one's addresses until it is forgotten.
+      `ct mark & ${hex(SESSION_MARK_MASK)} == ${hex(SESSION_MARK)} ct mark != ${
+        hex(connectionMark)
+      } drop`,
+      `ct mark set ${hex(connectionMark)}`,
+      ...sent,
+      "accept",
+    ]),
     block("chain pass_in", [...got, "accept"]),
     block("chain outward", [...outward, "goto refuse"]),
     block("chain inward", [...inward, `${count("inbound")} drop`]),

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import type { SessionGrant } from "../../gateway/switch/grant.ts";
+import { faultTest, injectInto } from "../lab/fault_injection.ts";
+import { sizeOf, untilLarger } from "../lab/growth.ts";
 import type { Machine } from "../lab/machine.ts";
 import { sleep } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
@@ -209,6 +211,30 @@ labTest("switch: locking in mid-flow ends it at once, both ways", async () => {
   await network.box.do({ do: "open", grant: GRANT });
   assert.equal((await network.fetch(`http://${OFFICE.v4}/`)).stdout, seenBy("office", "10.8.0.2"));
 });
+
+faultTest(
+  "switch: what the session before had is forgotten late, and takes nothing of this one along",
+  async () => {
+    await using network = await locked();
+    await network.box.do({ do: "open", grant: GRANT });
+    await network.box.do({ do: "lock" });
+    // The kernel gets the request to forget when the session after has long begun: it is what the
+    // thread that asks for it sends first. The ruleset is sent by another one, once later by that.
+    await using _late = await injectInto(
+      network.box.process.pid,
+      "sendto:delay_enter=1500000:when=1",
+    );
+    await network.box.do({ do: "open", grant: GRANT });
+    const path = `${network.network.lab.dir}/stream`;
+    const download = await network.terminal.spawn([
+      ...["curl", "-sS", "-N", "-o", path, `http://${OFFICE.v4}/stream`],
+    ]);
+    await untilLarger(path, 100_000);
+    await sleep(2000);
+    await untilLarger(path, sizeOf(path) + 1_000_000);
+    await download.stop();
+  },
+);
 
 labTest("switch: direct traffic uses the Internet, the profile's never does", async () => {
   await using network = await locked();

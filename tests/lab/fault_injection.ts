@@ -15,6 +15,34 @@ export function injecting(fault: string, record: string): string[] {
   ];
 }
 
+/** The same for a process that runs already; resolves when it holds for all of its threads. */
+export async function injectInto(pid: number, fault: string): Promise<AsyncDisposable> {
+  // That one is for processes which strace starts.
+  const [strace = "", ...options] = injecting(fault, "/dev/null")
+    .filter((word) => word !== "--seccomp-bpf");
+  const child = new Deno.Command(strace, { args: [...options, "-p", `${pid}`], stdin: "null" })
+    .spawn();
+  let over = false;
+  void child.status.then(() => over = true);
+  const isTraced = (thread: string) => {
+    try {
+      const status = Deno.readTextFileSync(`/proc/${pid}/task/${thread}/status`);
+      return /^TracerPid:\t[1-9]/m.test(status);
+    } catch {
+      return true; // it ended
+    }
+  };
+  const isReady = () =>
+    [...Deno.readDirSync(`/proc/${pid}/task`)].every(({ name }) => isTraced(name));
+  while (!over && !isReady()) await new Promise((resolve) => setTimeout(resolve, 20));
+  return {
+    async [Symbol.asyncDispose]() {
+      if (!over) child.kill("SIGTERM");
+      await child.status;
+    },
+  };
+}
+
 async function canInject(): Promise<boolean> {
   try {
     const { success } = await new Deno.Command("strace", {

@@ -165,7 +165,7 @@ Deno.test("switch plan: a suspension changes what is said to who is refused, not
   assert.equal(planSuspension(false), ["flush chain inet sekisho answer", ...back, ""].join("\n"));
 });
 
-const INBOUND: SwitchConfig["inbound"] = {
+const INBOUND: NonNullable<SwitchConfig["inbound"]> = {
   ping: true,
   forward: [
     { protocol: "tcp", port: 8080, terminal: "192.168.80.50", terminalPort: 80 },

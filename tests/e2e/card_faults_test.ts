@@ -15,6 +15,7 @@ import {
   portalState,
   unlock,
   unlockInserted,
+  untilNoEngine,
   untilPhase,
 } from "../story/visits.ts";
 import type { World } from "../story/world.ts";
@@ -80,7 +81,7 @@ async function pullDuringUnlock({ box, terminal, card }: Place): Promise<void> {
     assert.equal(answer.outcome, "card-gone", `pulled in command ${command}`);
     await untilPhase(terminal, box, ["no-card"]);
     assert.equal((await box.softcard.status()).pinTries, pinTries);
-    assert.deepEqual(box.engines(), []);
+    await untilNoEngine(box);
   }
   assert.ok(command > 1 && command < MOST_COMMANDS, `${command} commands to unlock a card`);
   await box.softcard.fault("none");

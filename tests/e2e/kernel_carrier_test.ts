@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { guards } from "../interop/kernel/guards.ts";
 import { noKernelWireguard } from "../interop/kernel/probe.ts";
 import { until } from "../interop/wireguard.ts";
+import { signalTo } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
 import { Box } from "../story/box.ts";
 import { issueOfficeCard } from "../story/cards.ts";
@@ -61,8 +62,8 @@ kernelTest("a sealed profile is carried by the kernel, and gone with card or eng
   const [engine] = box.engines();
   const [guard] = guards(box.machine);
   assert.ok(engine !== undefined && guard !== undefined);
-  Deno.kill(guard, "SIGKILL");
-  Deno.kill(engine, "SIGKILL");
+  signalTo(guard, "SIGKILL");
+  signalTo(engine, "SIGKILL");
   await until("the interface's end", () => isGone(box));
   await box.remove();
   await untilPhase(terminal, box, ["no-card"]);
@@ -71,7 +72,8 @@ kernelTest("a sealed profile is carried by the kernel, and gone with card or eng
   teller.step("The whole service told to end, as systemd does it: nothing is left");
   await unlock(terminal, box, card);
   await openOffice(terminal);
-  for (const pid of box.ownPids()) Deno.kill(pid, "SIGTERM");
+  // Some end with others, before it is their turn.
+  for (const pid of box.ownPids()) signalTo(pid, "SIGTERM");
   await until("the interface's end", () => isGone(box));
   await until("the guard's end", () => Promise.resolve(guards(box.machine).length === 0));
 });

@@ -11,7 +11,6 @@ import { factoryCard } from "../../token/softcard/factory.ts";
 import { softwareCrypto } from "../../token/softcard/software_crypto.ts";
 import type { CardState } from "../../token/softcard/state.ts";
 import { StateFile } from "../../token/softcard/state_file.ts";
-import { sleep } from "../lab/machine.ts";
 import { searchMemory } from "../lab/memory_search.ts";
 import { rarePin } from "../lab/rare_pin.ts";
 import type { Box } from "../story/box.ts";
@@ -19,7 +18,7 @@ import type { Card } from "../story/card.ts";
 import { Administrator } from "../story/panel.ts";
 import { type Secret, secretsOf } from "../story/secrets.ts";
 import type { Terminal } from "../story/terminal.ts";
-import { enterPin, openOffice, untilPhase } from "../story/visits.ts";
+import { enterPin, openOffice, untilNoEngine, untilPhase } from "../story/visits.ts";
 import type { World } from "../story/world.ts";
 import { CardInProcess } from "../token/card_channel.ts";
 
@@ -133,10 +132,7 @@ export async function besideOpenPgp(
   ]);
   await box.remove();
   await untilPhase(terminal, box, ["no-card"]);
-  for (const end = Date.now() + 5_000; box.engines().length > 0 && Date.now() < end;) {
-    await sleep(20);
-  }
-  assert.deepEqual(box.engines(), []);
+  await untilNoEngine(box);
   assert.deepEqual(searchMemory(box.pids(), secrets).hits, [], "nowhere once the card is out");
 
   // Tries are the card's own, and a blocked PIN is no damaged profile.

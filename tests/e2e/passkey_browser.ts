@@ -2,14 +2,13 @@
 import assert from "node:assert/strict";
 import type { CDPSession, Page } from "playwright-core";
 import { fileURLToPath } from "node:url";
-import { sleep } from "../lab/machine.ts";
 import { type Needle, searchMemory } from "../lab/memory_search.ts";
 import { startPcscd, startSoftcard } from "../lab/pcscd.ts";
 import type { Box } from "../story/box.ts";
 import type { Card } from "../story/card.ts";
 import { secretsOf } from "../story/secrets.ts";
 import type { Terminal } from "../story/terminal.ts";
-import { openOffice, untilPhase } from "../story/visits.ts";
+import { openOffice, untilNoEngine, untilPhase } from "../story/visits.ts";
 import type { World } from "../story/world.ts";
 import { says, TerminalBrowser } from "./terminal_browser.ts";
 
@@ -143,10 +142,7 @@ async function inEngineOnly(
   assert.ok(during.some(({ needle }) => needle === "file key"), "the search finds what is there");
   await box.remove();
   await untilPhase(terminal, box, ["no-card"]);
-  for (const end = Date.now() + 5_000; box.engines().length > 0 && Date.now() < end;) {
-    await sleep(20);
-  }
-  assert.deepEqual(box.engines(), []);
+  await untilNoEngine(box);
   assert.deepEqual(searchMemory(box.pids(), secrets).hits, [], "nowhere once the card is out");
 }
 

@@ -18,7 +18,7 @@ import { openWorld } from "../story/open_world.ts";
 import { HUB, OFFICE } from "../story/plan.ts";
 import { PlainTeller } from "../story/teller.ts";
 import type { Terminal } from "../story/terminal.ts";
-import { enterPin, openOffice, unlock, untilPhase } from "../story/visits.ts";
+import { enterPin, openOffice, unlock, untilNoEngine, untilPhase } from "../story/visits.ts";
 import type { World } from "../story/world.ts";
 import { besideOpenPgp, makeOpenPgpCard, type OpenPgpCard } from "./openpgp_card.ts";
 
@@ -79,6 +79,7 @@ async function withoutHalf({ box, terminal, card, issuing }: Place): Promise<voi
   assert.deepEqual([answer.outcome, answer.fault], ["refused", "hub-unknown"]);
   await assert.rejects(openOffice(terminal));
   await box.remove();
+  await untilPhase(terminal, box, ["no-card"]);
 }
 
 async function together({ box, terminal, card, issuing }: Place): Promise<void> {
@@ -102,7 +103,7 @@ async function together({ box, terminal, card, issuing }: Place): Promise<void> 
   assert.deepEqual(during.filter(({ pid }) => !engines.includes(pid)), [], "in the engine only");
   await box.remove();
   await untilPhase(terminal, box, ["no-card"]);
-  await eventually("the engine to end", () => Promise.resolve(box.engines().length === 0));
+  await untilNoEngine(box);
   assert.deepEqual(searchMemory(box.pids(), needles).hits, [], "nowhere once the card is out");
 }
 
@@ -148,6 +149,7 @@ async function hubAway({ box, terminal, card, issuing }: Place): Promise<void> {
   assert.equal(answer.outcome, "failed");
   assert.match(JSON.stringify(answer), /Cannot ask the hub at .* for its half/);
   await box.remove();
+  await untilPhase(terminal, box, ["no-card"]);
   await issuing.startHub();
   await unlock(terminal, box, card);
   await openOffice(terminal);
@@ -190,13 +192,14 @@ async function gatewayHonours({ box, terminal, card, issuing }: Place): Promise<
   console.log(
     `          taken back, to the session's end: ${Math.round(performance.now() - started)} ms`,
   );
-  await eventually("the engine to end", () => Promise.resolve(box.engines().length === 0));
+  await untilNoEngine(box);
   await assert.rejects(openOffice(terminal));
   await box.remove();
   await untilPhase(terminal, box, ["no-card"]);
   await box.insert(card);
   assert.equal((await untilPhase(terminal, box, ["refused", "pin-asked"])).fault, "revoked");
   await box.remove();
+  await untilPhase(terminal, box, ["no-card"]);
   // The list's file is lost: what was taken back stays so, also after a restart.
   await box.stopGateway();
   await issuing.loseList();

@@ -1,5 +1,6 @@
 /** What others may do to a gateway with a session up: nothing of it may end or change the session. */
 import assert from "node:assert/strict";
+import { settledSize, untilLarger } from "../lab/growth.ts";
 import { sleep } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
 import type { Box } from "../story/box.ts";
@@ -75,7 +76,7 @@ async function beginFromOffice({ world, box, terminal }: Omit<Place, "administra
   const own = direct.addresses[0]?.replace("/32", "") ?? "";
   const page = `This is a terminal. You are ${OFFICE.web.address}.\n`;
   assert.equal((await fetchFromOffice(world, `${own}:8080/`)).stdout, page);
-  assert.equal((await world.network.office.run(["ping", "-c", "1", "-W", "5", own])).code, 0);
+  assert.equal((await world.network.office.run(["ping", "-c", "1", "-W", "20", own])).code, 0);
   const administrator = await Administrator.signIn(terminal, box, adminPassword);
   // A hub without any session and a word from the gateway speaks first, to where its file says.
   const endpoint = await world.hub.endpointOf(direct.publicKey);
@@ -88,7 +89,7 @@ async function beginFromOffice({ world, box, terminal }: Omit<Place, "administra
     { rule: INBOUND[1], to: [own] },
   ]);
   // 8081 leads nowhere at the gateway; 8082 leads somewhere, and neither hub nor profile names it.
-  const elsewhere = [8081, 8082].map((port) => fetchFromOffice(world, `${own}:${port}/`));
+  const elsewhere = [8081, 8082].map((port) => knockFromOffice(world, `${own}:${port}/`));
   assert.deepEqual((await Promise.all(elsewhere)).map(({ code }) => code), [28, 28]);
   // The hub's address may speak to the tunnel's port unasked: so it reaches the engine, which drops it.
   const [address, port] = endpoint?.split(":") ?? [];
@@ -98,17 +99,14 @@ async function beginFromOffice({ world, box, terminal }: Omit<Place, "administra
   });
 
   const file = `${lab.dir}/from-terminal`;
-  const big = `${own}:8080/big?seed=1&size=1000000000&rate=2000000`;
-  const download = fetchFromOffice(world, big, "-o", file, "-N", "--max-time", "3");
-  const size = () => Deno.statSync(file).size;
-  await sleep(600);
+  const big = `http://${own}:8080/big?seed=1&size=1000000000&rate=2000000`;
+  const download = await world.network.office.spawn(["curl", "-sS", "-N", "-o", file, big]);
+  await untilLarger(file, 100_000);
   await box.remove();
   await untilPhase(terminal, box, ["no-card"]);
-  const atEnd = size();
-  assert.ok(atEnd > 100_000, `${atEnd} bytes came`);
-  assert.equal((await fetchFromOffice(world, `${own}:8080/`)).code, 28, "with the card out");
-  await download;
-  assert.equal(size(), atEnd);
+  await settledSize(file);
+  assert.equal((await knockFromOffice(world, `${own}:8080/`)).code, 28, "with the card out");
+  await download.stop();
   await box.takeAway();
 }
 
@@ -117,15 +115,21 @@ async function beginInVain({ world, box, terminal }: Omit<Place, "administrator"
   const own = world.cards.office.addresses[0]?.replace("/32", "") ?? "";
   const administrator = await Administrator.signIn(terminal, box, world.adminPassword);
   const { inbound: before = 0 } = (await administrator.status()).drops;
-  assert.equal((await fetchFromOffice(world, `${own}:8080/`)).code, 28);
+  assert.equal((await knockFromOffice(world, `${own}:8080/`)).code, 28);
   assert.notEqual((await world.network.office.run(["ping", "-c", "1", "-W", "1", own])).code, 0);
   await eventually("the gateway's count", async () => {
     return ((await administrator.status()).drops["inbound"] ?? 0) >= before + 2;
   });
 }
 
-function fetchFromOffice({ network }: World, to: string, ...options: string[]) {
-  return network.office.run(["curl", "-sS", "--max-time", "1.5", ...options, `http://${to}`]);
+/** For what is answered, also by a machine with other things to do. */
+function fetchFromOffice({ network }: World, to: string, seconds = 20) {
+  return network.office.run(["curl", "-sS", "--max-time", `${seconds}`, `http://${to}`]);
+}
+
+/** For what nobody answers. */
+function knockFromOffice(world: World, to: string) {
+  return fetchFromOffice(world, to, 1.5);
 }
 
 /** Truncated, oversized, random, and each message type with nonsense in it. */

@@ -135,11 +135,7 @@ export class Machine implements AsyncDisposable {
     const signal = (name: Deno.Signal) => {
       // nsenter stops itself when its child is stopped, maybe only after that one was told to go on.
       const targets = name === "SIGCONT" ? [child.pid, target] : [target];
-      try {
-        if (!over) targets.forEach((one) => Deno.kill(one, name));
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      }
+      if (!over) targets.forEach((one) => signalTo(one, name));
     };
     const stop = async (graceMs = 3000) => {
       signal("SIGTERM");
@@ -183,11 +179,7 @@ export class Machine implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      Deno.kill(this.pid, "SIGKILL");
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+    signalTo(this.pid, "SIGKILL");
     await this.#holder.status;
   }
 
@@ -239,6 +231,15 @@ function isItself(pid: number, nsenter: number): boolean {
 function isGone(error: unknown): boolean {
   return error instanceof Deno.errors.NotFound ||
     (error instanceof Error && /os error 3\b/.test(error.message));
+}
+
+/** Sends a signal to a process, unless that has ended meanwhile. */
+export function signalTo(pid: number, name: Deno.Signal): void {
+  try {
+    Deno.kill(pid, name);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 export function sleep(ms: number): Promise<void> {

@@ -44,6 +44,17 @@ export async function untilPhase(
   );
 }
 
+/** Waits until no engine runs: its end comes after the portal's word that the card went. */
+export async function untilNoEngine(box: Box): Promise<void> {
+  let left = box.engines();
+  for (const end = Date.now() + 10_000; left.length > 0; left = box.engines()) {
+    if (Date.now() > end) {
+      throw new Error(`Engines of ${box.machine.name} are left: ${left}\n${box.lastEvents()}`);
+    }
+    await sleep(10);
+  }
+}
+
 /** What the portal answered to a PIN. Times are Unix milliseconds. */
 export interface PinAnswer {
   readonly outcome: string;

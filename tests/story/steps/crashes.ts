@@ -1,9 +1,15 @@
 import assert from "node:assert/strict";
 import { sleep } from "../../lab/machine.ts";
-import type { Box } from "../box.ts";
 import type { Terminal } from "../terminal.ts";
 import { UplinkWatch } from "../uplink.ts";
-import { OFFICE_URL, openOffice, unlock, unlockInserted } from "../visits.ts";
+import {
+  OFFICE_URL,
+  openOffice,
+  unlock,
+  unlockInserted,
+  untilNoEngine,
+  untilPhase,
+} from "../visits.ts";
 import type { World } from "../world.ts";
 import { tryEverything } from "./locked.ts";
 
@@ -41,6 +47,7 @@ export async function crash(world: World): Promise<void> {
     goal: 0,
   });
   await box.takeAway();
+  await untilPhase(terminal, box, ["no-card"]);
 }
 
 async function killAmidTraffic(world: World, kill: () => Promise<void>): Promise<number> {
@@ -50,20 +57,12 @@ async function killAmidTraffic(world: World, kill: () => Promise<void>): Promise
   const began = Date.now();
   const streaming = [
     terminal.fails("download", { url: `${OFFICE_URL}big?seed=1&size=4000000000`, timeoutMs: 6000 }),
-    other.machine.run(["ping", "-q", "-i", "0.005", "-w", "3", new URL(OFFICE_URL).hostname]),
+    other.machine.run(["ping", "-q", "-i", "0.005", "-w", "6", new URL(OFFICE_URL).hostname]),
   ];
-  await sleep(500);
+  await uplink.untilSent(100, began);
   await kill();
   await Promise.all([tryEverything(terminal), tryEverything(other)]);
   await Promise.all(streaming);
   const count = await uplink.assertNoLeak(began);
-  assert.ok(count.tunnel.length > 10, "traffic was to flow before the kill");
   return count.leaked.length;
-}
-
-async function untilNoEngine(box: Box): Promise<void> {
-  for (const end = Date.now() + 10_000; Date.now() < end; await sleep(10)) {
-    if (box.engines().length === 0) return;
-  }
-  throw new Error("The engine outlives the gateway");
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { sleep } from "../../lab/machine.ts";
 import { bigFileHash } from "../big_file.ts";
+import type { Box } from "../box.ts";
 import { HUB } from "../plan.ts";
 import { OFFICE_URL } from "../visits.ts";
 import type { World } from "../world.ts";
@@ -8,6 +9,9 @@ import type { World } from "../world.ts";
 const BIG = { seed: 200, size: 200_000_000 };
 /** Paced, so that it is still under way when the address changes, however fast the tunnel is. */
 const PACED = { seed: 40, size: 40_000_000, rate: 10_000_000 };
+
+/** Of the paced file, when the address changes. */
+const MIDDLE = 8_000_000;
 
 /** 200 MB whole; another file whole although the box's Internet address changes in the middle. */
 export async function download(world: World): Promise<void> {
@@ -29,12 +33,13 @@ export async function download(world: World): Promise<void> {
 
   teller.step("The Internet address changes in the middle of a download");
   const before = await hub.endpointOf(cards.office.publicKey);
+  const beforehand = await receivedBytes(box);
   let ended = false;
   const paced = terminal.do("download", {
     url: `${OFFICE_URL}big?seed=${PACED.seed}&size=${PACED.size}&rate=${PACED.rate}`,
     timeoutMs: 120_000,
   }).finally(() => ended = true);
-  await sleep(1000);
+  while (!ended && await receivedBytes(box) < beforehand + MIDDLE) await sleep(20);
   const { renumbered, line } = box.site.plan;
   await box.site.renumber(renumbered);
   assert.ok(!ended, "the download ended before the address changed");
@@ -52,4 +57,11 @@ export async function download(world: World): Promise<void> {
   });
   teller.note(`the hub at ${HUB.line.box.address} follows from ${before} to ${after}`);
   await box.site.renumber(line);
+}
+
+/** What has come out of the box's tunnel. */
+async function receivedBytes({ machine }: Box): Promise<number> {
+  const text = await machine.sh("ip -s -json link show dev sekisho0");
+  const [link] = JSON.parse(text) as { stats64: { rx: { bytes: number } } }[];
+  return link?.stats64.rx.bytes ?? 0;
 }

@@ -33,6 +33,7 @@ export async function fetchPages(world: World): Promise<void> {
     await uplink.assertNoLeak(began);
   }
   await box.takeAway();
+  await untilPhase(terminal, box, ["no-card"]);
   await unlock(terminal, box, cards.direct);
   const direct = await terminal.do("open", { url: WEB_URL });
   const seenAs = box.site.plan.line.box.address;

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { sleep } from "../../lab/machine.ts";
 import { searchMemory } from "../../lab/memory_search.ts";
 import type { Box } from "../box.ts";
 import { type Secret, secretsOf, sessionKeysOf } from "../secrets.ts";
@@ -26,11 +25,12 @@ export async function pullCard(world: World): Promise<void> {
 
   teller.step("Card out while traffic flows");
   await using uplink = await UplinkWatch.start(network, box.site);
+  const began = Date.now();
   const streaming = [
     terminal.fails("download", { url: `${OFFICE_URL}big?seed=1&size=4000000000`, timeoutMs: 9000 }),
-    other.machine.run(["ping", "-q", "-i", "0.005", "-w", "4", new URL(OFFICE_URL).hostname]),
+    other.machine.run(["ping", "-q", "-i", "0.005", "-w", "8", new URL(OFFICE_URL).hostname]),
   ];
-  await sleep(700);
+  await uplink.untilSent(100, began);
   const pulledAt = Date.now();
   await box.remove();
   const out = await box.watch.next("card-out", pulledAt);

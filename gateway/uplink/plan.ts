@@ -99,19 +99,20 @@ export function planFallbacks({ lan }: Pick<UplinkConfig, "lan">, family: Family
 /** The ways that a session opens, for one family. */
 export function planOpen(grant: SessionGrant, family: Family): string[] {
   const tunnel = interfaceName(grant.interface);
-  const addresses = networks(grant.addresses, family).map(({ bytes }) => formatAddress(bytes));
-  const own = [...new Set(addresses)];
-  if (own.length === 0) return [];
+  return ownAddresses(grant, family).length === 0
+    ? []
+    : [`route replace default dev ${tunnel} table ${TUNNEL_TABLE} metric ${FIRST_METRIC}`];
+}
+
+/** What the box says under its addresses in the tunnel leaves by the tunnel, or not at all. */
+export function planSessionRules(grant: SessionGrant, family: Family): string[] {
   const icmp = family === "-4" ? "icmp" : "ipv6-icmp";
-  return [
-    `route replace default dev ${tunnel} table ${TUNNEL_TABLE} metric ${FIRST_METRIC}`,
-    ...own.flatMap((from) => [
-      // Errors, which quote the packet that they are about, and answers to pings.
-      // "iif lo" also spares the kernel a look for the protocol in every packet that it forwards.
-      `rule add pref ${PLACE.byTunnel} from ${from} iif lo ipproto ${icmp} lookup ${TUNNEL_TABLE}`,
-      `rule add pref ${PLACE.byTunnelElse} from ${from} blackhole`,
-    ]),
-  ];
+  return ownAddresses(grant, family).flatMap((from) => [
+    // Errors, which quote the packet that they are about, and answers to pings.
+    // "iif lo" also spares the kernel a look for the protocol in every packet that it forwards.
+    `rule add pref ${PLACE.byTunnel} from ${from} iif lo ipproto ${icmp} lookup ${TUNNEL_TABLE}`,
+    `rule add pref ${PLACE.byTunnelElse} from ${from} blackhole`,
+  ]);
 }
 
 /** Takes the session's ways away; a line fails where there is none, which is as good. */
@@ -176,6 +177,11 @@ function withPrefix(address: string): string {
 /** The box's own addresses on the LAN, each with its network. */
 function lanNetworks({ address, address6 }: GatewayConfig["lan"], family: Family): IpNetwork[] {
   return networks([address, ...(address6 === undefined ? [] : [address6])], family);
+}
+
+/** In the tunnel; each once, since the kernel refuses a rule that is there already. */
+function ownAddresses({ addresses }: SessionGrant, family: Family): string[] {
+  return [...new Set(networks(addresses, family).map(({ bytes }) => formatAddress(bytes)))];
 }
 
 function networks(texts: readonly string[], family: Family): IpNetwork[] {

@@ -5,11 +5,13 @@ import { interfaceName } from "../switch/scope.ts";
 import type { Uplink } from "./api.ts";
 import {
   FAMILIES,
+  type Family,
   planClose,
   planFallbacks,
   planInterface,
   planOpen,
   planRules,
+  planSessionRules,
   planSettings,
   RULE_PREFERENCES,
   SESSION_PREFERENCES,
@@ -22,6 +24,8 @@ export function createUplink(config: UplinkConfig): Uplink {
 
 export class PolicyRoutes implements Uplink {
   readonly #config: UplinkConfig;
+  /** Each family's rules of the last session. */
+  readonly #sessionRules = new Map<Family, readonly string[]>();
 
   constructor(config: UplinkConfig) {
     this.#config = config;
@@ -51,19 +55,25 @@ export class PolicyRoutes implements Uplink {
   }
 
   async open(grant: SessionGrant): Promise<void> {
-    await Promise.all([
-      batch([], planInterface(grant)),
-      ...FAMILIES.map((family) => removeRules(family, SESSION_PREFERENCES)),
-    ]);
+    await batch([], planInterface(grant));
     await setKernel(`net/ipv4/conf/${interfaceName(grant.interface)}/rp_filter`, "0");
-    for (const family of FAMILIES) {
-      const lines = planOpen(grant, family);
-      if (lines.length > 0) await batch([family], lines);
-    }
+    for (const family of FAMILIES) await this.#openFamily(grant, family);
   }
 
   async close(): Promise<void> {
     for (const family of FAMILIES) await this.#closeFamily(family);
+  }
+
+  async #openFamily(grant: SessionGrant, family: Family): Promise<void> {
+    const rules = planSessionRules(grant, family);
+    const before = this.#sessionRules.get(family);
+    // The same card again finds its rules in place.
+    const isSame = before?.join() === rules.join();
+    if (before !== undefined && !isSame) await removeRules(family, SESSION_PREFERENCES);
+    const lines = [...(isSame ? [] : rules), ...planOpen(grant, family)];
+    this.#sessionRules.set(family, []); // if it fails, they are begun anew
+    if (lines.length > 0) await batch([family], lines);
+    this.#sessionRules.set(family, rules);
   }
 
   /** Lines about what isn't there fail, and the others still run. */

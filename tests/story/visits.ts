@@ -6,6 +6,10 @@ import type { Card } from "./card.ts";
 import { OFFICE } from "./plan.ts";
 import type { Terminal } from "./terminal.ts";
 
+/** Guards against hanging, not measures: a PIN may wait for a card that a terminal has. */
+const PHASE_LIMIT_MS = 60_000;
+const PIN_LIMIT_MS = 120_000;
+
 export const OFFICE_URL = `http://${OFFICE.web.address}/`;
 export const OFFICE_URL6 = `http://[${OFFICE.web.address6}]/`;
 export const OFFICE_NAME_URL = `http://${OFFICE.web.name}/`;
@@ -33,7 +37,7 @@ export async function untilPhase(
   phases: readonly string[],
 ): Promise<PortalAnswer> {
   let seen: PortalAnswer | undefined;
-  for (const end = Date.now() + 30_000; Date.now() < end; await sleep(20)) {
+  for (const end = Date.now() + PHASE_LIMIT_MS; Date.now() < end; await sleep(20)) {
     seen = await portalState(terminal, box);
     if (phases.includes(seen.phase)) return seen;
   }
@@ -73,7 +77,7 @@ export async function enterPin(
 ): Promise<PinAnswer> {
   const { portal, authority: ca } = box;
   const answer = await terminal.do("enterPin", {
-    ...{ portal, ca, pin },
+    ...{ portal, ca, pin, timeoutMs: PIN_LIMIT_MS },
     ...(userId === undefined ? {} : { userId }),
   });
   assert.equal(answer.status, 200, answer.text);

@@ -124,8 +124,9 @@ labTest(
     }
     const needle = { name: "typed id", bytes: new TextEncoder().encode(mistyped) };
     assert.deepEqual(searchMemory([box.pid, ...box.pids()], [needle]).hits, []);
-    const journal = await Deno.readFile(`${lab.dir}/state/gateway.db`);
+    // In this order: what leaves the one meanwhile is in the other.
     const written = await Deno.readFile(`${lab.dir}/state/gateway.db-wal`);
+    const journal = await Deno.readFile(`${lab.dir}/state/gateway.db`);
     const kept = new TextDecoder("latin1").decode(Uint8Array.from([...journal, ...written]));
     assert.ok(kept.includes("user-id-wrong") && !kept.includes(mistyped));
     const fifth = await world.place.enter("no such password", "alice");

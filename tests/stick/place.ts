@@ -97,7 +97,7 @@ ${tables}`,
   }
 
   async portal(): Promise<PortalState> {
-    return JSON.parse(await this.ground.terminal.sh(`curl -sk -m 10 ${PORTAL}/api/portal`));
+    return JSON.parse(await this.ground.terminal.sh(`curl -sk -m 60 ${PORTAL}/api/portal`));
   }
 
   async until(phase: string | RegExp): Promise<PortalState> {

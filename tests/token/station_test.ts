@@ -6,6 +6,7 @@ import * as v from "valibot";
 import { loadConfig } from "../../os/config.ts";
 import { parseIssuerKey } from "../../token/profile/jws.ts";
 import { readShareRecord } from "../../token/profile/share_record.ts";
+import { sleep } from "../lab/machine.ts";
 import { startSoftcard } from "../lab/pcscd.ts";
 import { labTest } from "../lab/needs.ts";
 import { openContainer } from "../../token/profile/container.ts";
@@ -236,7 +237,10 @@ labTest("what was taken back is on a signed list that only its issuer writes", a
   assert.match((await token(revoke, { code: 1 })).stderr, /it is not there/);
   const first = await json(token, [...revoke, "--profile", issued.profile, "--reason", "left"]);
   assert.deepEqual(first.entries.length, 1);
+  await sleep(1000 - Date.now() % 1000); // a second begins, and most of it is left at the end
   const second = await json(token, [...revoke, "--this-card", "--reason", "lost"]);
+  const next = Math.floor(Date.now() / 1000);
+  assert.ok(next > second.entries[1].upTo, "whatever is issued next is none of those");
   assert.deepEqual(
     second.entries.map((one: { reason: string }) => one.reason),
     ["left", "lost"],

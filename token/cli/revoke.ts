@@ -70,6 +70,8 @@ export async function revoke(args: string[]): Promise<number> {
   const entries = changed(former?.entries ?? [], { entry, restore: given.flag("restore") });
   const list = { number: Math.max(now, (former?.number ?? 0) + 1), issuedAt: now, entries };
   await replaceFile(path, await signRevocations(list, issuer));
+  // Generations are seconds: what is issued within this one would count as taken back too.
+  if ("card" in entry && entry.upTo === now) await untilAfter(now);
   show({ ...list, issuer: issuer.publicKey }, given);
   return 0;
 }
@@ -144,6 +146,12 @@ function changed(
     throw new CommandError("Cannot restore: that is not on the list");
   }
   return others;
+}
+
+/** Waits for the end of this second, unless the clock was set back meanwhile. */
+async function untilAfter(second: number): Promise<void> {
+  const leftMs = (second + 1) * 1000 - Date.now();
+  if (leftMs > 0 && leftMs <= 1000) await new Promise((resolve) => setTimeout(resolve, leftMs));
 }
 
 /** All of it or nothing: readers look at any moment. */

@@ -72,7 +72,11 @@ export async function browserAt(machine: Machine, dir: string): Promise<Browser>
     `#!/bin/sh\nexec ${machine.prefix().join(" ")} ${CHROMIUM} "$@"\n`,
   );
   await Deno.chmod(path, 0o755);
-  return await chromium.launch({ executablePath: path, args: ["--no-sandbox"] });
+  return await chromium.launch({
+    executablePath: path,
+    args: ["--no-sandbox"],
+    timeout: 2 * PATIENCE_MS,
+  });
 }
 
 /**

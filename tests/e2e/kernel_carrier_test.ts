@@ -51,6 +51,9 @@ kernelTest("a sealed profile is carried by the kernel, and gone with card or eng
       (await hub.endpointOf(card.publicKey))?.startsWith(`${renumbered.box.address}:`) === true,
   );
 
+  teller.step("The ruleset is flushed: out of the tunnel nothing gets to a terminal");
+  await flushRuleset(place);
+
   teller.step("Card out: the interface is gone");
   await box.remove();
   await untilPhase(terminal, box, ["no-card"]);
@@ -78,7 +81,50 @@ kernelTest("a sealed profile is carried by the kernel, and gone with card or eng
   await until("the guard's end", () => Promise.resolve(guards(box.machine).length === 0));
 });
 
+/** The hub sends what it must not; the gateway stands still, so that it can't put the ruleset back. */
+async function flushRuleset({ box, card, network: { hub, office } }: Place): Promise<void> {
+  const [terminal] = box.site.terminals;
+  assert.ok(terminal);
+  const { machine } = terminal;
+  const { lan } = box.site.plan;
+  await hub.sh(`
+    wg set wg0 peer ${card.publicKey} allowed-ips ${[...card.addresses, lan.address, lan.address6]}
+    ip route add ${lan.address.replace(".1/", ".0/")} dev wg0
+    ip route add ${lan.address6.replace("::1/", "::/")} dev wg0`);
+  const own = await machine.sh("ip -o addr show dev eth0 scope global");
+  const addresses = [...own.matchAll(/ inet6? ([^/]+)/g)].map(([, address]) => address ?? "");
+  assert.ok(addresses.some((one) => one.includes(":")) && addresses.length >= 2, own);
+  const ping = () =>
+    Promise.all(
+      addresses.map((to) => office.run(["ping", "-c", "3", "-i", "0.2", "-W", "1", to])),
+    );
+  const heard = async () => {
+    const counts = await machine.sh("cat /proc/net/snmp /proc/net/snmp6");
+    const [, names = "", values = ""] = /^Icmp: (.*InEchos.*)\nIcmp: (.*)$/m.exec(counts) ?? [];
+    const icmp = values.split(" ")[names.split(" ").indexOf("InEchos")];
+    const [, icmp6] = /^Icmp6InEchos\s+(\d+)$/m.exec(counts) ?? [];
+    return { v4: Number(icmp), v6: Number(icmp6) };
+  };
+
+  const before = await heard();
+  box.pauseGateway();
+  await box.machine.sh("nft flush ruleset");
+  await ping();
+  assert.deepEqual(await heard(), before);
+  // The routing rules alone have held it: without their barrier all of it arrives.
+  await box.machine.sh("ip rule del pref 7040; for i in 1 2; do ip -6 rule del pref 7040; done");
+  await ping();
+  const after = await heard();
+  assert.ok(after.v4 > before.v4 && after.v6 > before.v6, JSON.stringify({ before, after }));
+  box.resumeGateway();
+  await until(
+    "the ruleset's return",
+    async () => (await box.machine.run(["nft", "list", "table", "inet", "sekisho"])).code === 0,
+  );
+}
+
 interface Place extends AsyncDisposable {
+  readonly network: StoryNetwork;
   readonly box: Box;
   readonly card: Awaited<ReturnType<typeof issueOfficeCard>>["office"];
   readonly hub: Hub;
@@ -111,7 +157,7 @@ async function openPlace(teller: PlainTeller): Promise<Place> {
   const box = stack.use(await Box.start(site, options));
   await site.connectTerminals();
   const open = stack.move();
-  return { box, card, hub, [Symbol.asyncDispose]: () => open.disposeAsync() };
+  return { network, box, card, hub, [Symbol.asyncDispose]: () => open.disposeAsync() };
 }
 
 async function isGone({ machine }: Box): Promise<boolean> {

@@ -188,6 +188,16 @@ export class Box implements AsyncDisposable {
     await this.#gateway?.status;
   }
 
+  /** The gateway process stands still; its engine doesn't. */
+  pauseGateway(): void {
+    this.#gateway?.signal("SIGSTOP");
+  }
+
+  resumeGateway(): void {
+    this.#gateway?.signal("SIGCONT");
+    this.#gateway?.child.kill("SIGCONT"); // nsenter stops itself together with its child
+  }
+
   async stopGateway(): Promise<void> {
     await this.#gateway?.stop(20_000);
     this.#gateway = undefined;

@@ -105,6 +105,8 @@ class TerminalReader {
       const { port } = this.#options;
       return this.#say(`No virtual reader at 127.0.0.1 port ${port} (${reasonOf(error)}).`);
     }
+    // Lost meanwhile: vpcd would ask for its answer to reset, and wait for that for ever.
+    if (this.#atr === undefined) return close(connection);
     this.#vpcd = connection;
     connection.setNoDelay(true);
     const deframer = new Deframer();

@@ -52,6 +52,32 @@ Deno.test("a gateway that talks nonsense is left and dialled again; the card lea
   assert.ok(world.said.some((line) => /sent what no gateway sends/.test(line)));
 });
 
+Deno.test("a card that is lost on its way into the reader doesn't get there", async () => {
+  await using world = await World.open();
+  const { connect } = Deno;
+  const { promise: lost, resolve: lose } = Promise.withResolvers<void>();
+  // The way to the reader takes as long as the gateway needs to hang up.
+  Deno.connect = (async (options: Deno.ConnectOptions) => {
+    const connection = await connect(options);
+    await lost;
+    return connection;
+  }) as typeof Deno.connect;
+  try {
+    using vpcd = await world.vpcd.accept();
+    await vpcd.write(frame(GET_ATR));
+    world.gateway.hangUp();
+    while (!world.said.some((line) => line.startsWith("No card"))) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    Deno.connect = connect;
+    lose();
+    assert.equal(await vpcd.read(new Uint8Array(16)).catch(() => null), null, "it isn't kept");
+  } finally {
+    Deno.connect = connect;
+  }
+  assert.deepEqual(await world.served(), [ATR, OK]);
+});
+
 Deno.test("a lease that ends under a waiting program takes the card out, not an answer in", async () => {
   await using world = await World.open();
   world.gateway.grants = false;
@@ -80,6 +106,10 @@ class FakeGateway {
   constructor(tls: { cert: string; key: string }) {
     this.listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, ...tls });
     void this.#serve();
+  }
+
+  hangUp(): void {
+    this.#link?.close();
   }
 
   async say(bytes: Uint8Array): Promise<void> {

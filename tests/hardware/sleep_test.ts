@@ -22,6 +22,9 @@ handsTest("a gateway sleeps: no key outlives it, whatever became of the card", a
   const { box, terminal } = ground;
   stack.use(await UsbReaders.start(box));
   await hands.do("plug");
+  await hands.do("insert Bob");
+  await issueCard(ground, { address: "10.7.0.3/32", name: "Bob Example" });
+  await hands.do("pull");
   await hands.do("insert Alice");
   await issueCard(ground, { address: "10.7.0.2/32", name: "Alice Example" });
 
@@ -38,6 +41,7 @@ handsTest("a gateway sleeps: no key outlives it, whatever became of the card", a
   const swapped = await session.up();
   await hands.do("swap for Bob when asleep");
   await session.ends(swapped, "slept, card swapped meanwhile", sleepThrough);
+  await session.up("Bob Example");
 });
 
 /** Puts the machine to sleep; resolves when its alarm clock has woken it. */

@@ -6,7 +6,8 @@ import { apart, reportOf } from "./apart.ts";
 import { guestParts } from "./cache.ts";
 import { type GuestOptions, runInGuest } from "./guest.ts";
 
-const LIMIT_MS = 30 * 60_000;
+/** A guard against hanging: a busy machine takes many times the minutes of an idle one. */
+const LIMIT_MS = 60 * 60_000;
 const HOME = Deno.env.get("HOME") ?? "/root";
 const DENO_DIR = Deno.env.get("DENO_DIR") ?? `${HOME}/.cache/deno`;
 const ROOT = fileURLToPath(import.meta.resolve("../../..")).replace(/\/$/, "");

@@ -41,13 +41,13 @@ export async function makeReaderKey(): Promise<{ publicKey: Uint8Array; privateP
   };
 }
 
-/** Listens for as long as this process lives. */
+/** Listens for as long as this process lives; gives the port at each address. */
 export async function serveReaders(
   parts: ReaderServerParts,
   tls: { chain: string; privatePem: string },
-): Promise<void> {
+): Promise<number[]> {
   const links = new Links();
-  await Promise.all(parts.addresses.map(async (hostname) => {
+  return await Promise.all(parts.addresses.map(async (hostname) => {
     const listener = await listen({
       hostname,
       port: parts.port,
@@ -55,6 +55,7 @@ export async function serveReaders(
       key: tls.privatePem,
     });
     void accept(listener);
+    return listener.addr.port;
   }));
 
   async function accept(listener: Deno.TlsListener): Promise<void> {

@@ -34,9 +34,8 @@ Deno.test({
     });
     sharing.open("none", { protectedKeys: [] });
     const { cert, key } = await selfSigned();
-    const port = freePort();
-    await serveReaders({
-      ...{ addresses: ["127.0.0.1"], port, card, sharing },
+    const [port = 0] = await serveReaders({
+      ...{ addresses: ["127.0.0.1"], port: 0, card, sharing },
       identify: () => Promise.resolve({ key: "a", label: "desk" }),
       onRefused: (_address, why) => refused.push(why),
     }, { chain: cert, privatePem: key });
@@ -112,9 +111,4 @@ class Reader {
     this.#frames.push(...frames);
     return true;
   }
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

@@ -74,6 +74,11 @@ export class Shares implements Disposable {
     this.#shelf = await readShelf(this.#config, this.#options);
   }
 
+  /** Where it listens: the port that was chosen, when 0 was asked for. */
+  get port(): number {
+    return this.#server.port;
+  }
+
   get status(): { readonly shares: number; readonly answers: ShareCounts } {
     return { shares: this.#shelf.records.size, answers: this.#server.counts };
   }

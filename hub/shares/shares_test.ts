@@ -161,7 +161,6 @@ class Hub implements AsyncDisposable {
     sample: Sample;
     revocations: RevocationFiles;
     shares: Shares;
-    port: number;
     hubKey: Uint8Array;
     proofKey: Uint8Array;
   }) {
@@ -170,7 +169,7 @@ class Hub implements AsyncDisposable {
     this.sample = parts.sample;
     this.revocations = parts.revocations;
     this.shares = parts.shares;
-    this.port = parts.port;
+    this.port = parts.shares.port;
     this.#hubKey = parts.hubKey;
     this.#proofKey = parts.proofKey;
   }
@@ -194,15 +193,14 @@ class Hub implements AsyncDisposable {
       issuerKeys,
       folder: `${dir}/kept`,
     });
-    const port = freePort();
     const said: string[] = [];
     const shares = await Shares.open({
-      listen: { hostname: "127.0.0.1", port },
+      listen: { hostname: "127.0.0.1", port: 0 },
       private_key_file: `${dir}/shares.key`,
       folder: `${dir}/shares`,
     }, { issuerKeys, revocations, say: (line) => said.push(line) });
     const hubKey = x25519.getPublicKey(secret);
-    return new Hub({ said, dir, sample, revocations, shares, port, hubKey, proofKey });
+    return new Hub({ said, dir, sample, revocations, shares, hubKey, proofKey });
   }
 
   /**
@@ -257,9 +255,4 @@ async function refused(
   card: Parameters<typeof fetchShare>[0] = sample.piv,
 ): Promise<void> {
   await assert.rejects(fetchShare(card, split), { name: "ShareRefusedError", why });
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

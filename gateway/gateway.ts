@@ -102,6 +102,8 @@ export class Gateway implements GatewayView {
   readonly #beat: ReturnType<typeof setInterval>;
   #terminals: readonly Terminal[] = [];
   #looking: Promise<void> | undefined;
+  /** Why the last look at the LAN showed nothing. */
+  #blindness: string | undefined;
   #drops: DropCounts = {};
   #traffic: ReadonlyMap<string, TerminalTraffic> = new Map();
 
@@ -296,11 +298,22 @@ export class Gateway implements GatewayView {
     return stick === undefined || reader !== undefined || this.#cards.length > 0;
   }
 
-  /** Who is on the LAN; one look at a time, however slow. */
+  /** Who is on the LAN; one look at a time, however slow. What can't be seen now was as it is known. */
   #look(): Promise<void> {
     return this.#looking ??= this.#parts.lan.terminals().then(
-      (terminals) => void (this.#terminals = terminals),
+      (terminals) => {
+        this.#terminals = terminals;
+        this.#blindness = undefined;
+      },
+      (error) => this.#cannotLook(messageOf(error)),
     ).finally(() => this.#looking = undefined);
+  }
+
+  /** Said once: the next look comes in a second. */
+  #cannotLook(reason: string): void {
+    if (reason === this.#blindness) return;
+    this.#blindness = reason;
+    this.record("error", "network-fault", { reason });
   }
 
   #tell(event: GatewayEvent): void {

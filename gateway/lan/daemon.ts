@@ -77,8 +77,8 @@ export class Daemon {
     const child = startProcess(this.#options);
     this.#child = child;
     this.#words = [];
-    await Deno.writeTextFile(this.#options.pidFile, `${child.pid}\n`);
     const ready = Promise.withResolvers<void>();
+    ready.promise.catch(() => {}); // it may end before anybody waits
     const timer = setTimeout(() => ready.reject(new Error("it is not ready")), READY_MS);
     const heard = this.#listen(child.stderr, () => ready.resolve());
     this.#ended = child.status.then(async ({ code }) => {
@@ -89,11 +89,12 @@ export class Daemon {
       if (!this.#stopping) this.#again(performance.now() - started, why);
     });
     try {
+      await Deno.writeTextFile(this.#options.pidFile, `${child.pid}\n`);
       await ready.promise;
       this.#warning = undefined;
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      this.#warning = `${this.#options.title} doesn't run: ${why}`;
+      if (!this.#stopping) this.#warning = `${this.#options.title} doesn't run: ${why}`;
       signal(child.pid, "SIGKILL"); // one that neither serves nor ends
       throw new Error(`Cannot start ${this.#options.title}: ${why}`);
     } finally {

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { Lab } from "../lab/lab.ts";
 import { type Machine, type Running, sleep } from "../lab/machine.ts";
 import { labTest } from "../lab/needs.ts";
+import { lastEvents } from "../story/last_events.ts";
 import { QUIET } from "./box.ts";
 
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
@@ -47,6 +48,22 @@ labTest("a gateway ends when told to, also while somebody holds a request open",
   assert.equal(ended.code, 0);
   assert.ok(performance.now() - began < 15_000);
   await Promise.all([slow.stop(), events.stop()]);
+});
+
+labTest("a gateway that can't look who is on its LAN says so once, and goes on", async () => {
+  await using lab = await Lab.open();
+  const { box, terminal } = await twoMachines(lab);
+  const gateway = await startGateway(lab, box, "first");
+  const leases = `${lab.dir}/first/leases/dnsmasq.leases`;
+  await Deno.remove(leases).catch(() => {});
+  await Deno.mkdir(leases);
+  const faults = () =>
+    lastEvents(`${lab.dir}/first`).split("\n").filter((line) => /network-fault/.test(line));
+  while (faults().length === 0) await sleep(100);
+  await sleep(2500);
+  assert.equal(faults().length, 1, faults().join("\n"));
+  assert.equal(await phase(terminal), "no-reader");
+  await gateway.stop();
 });
 
 labTest("a terminal that hoards connections leaves room for others", async () => {

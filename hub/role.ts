@@ -89,21 +89,18 @@ async function serve(config: HubConfig, path: string): Promise<CloseReason | "as
     }
   };
   using _reload = onSignals(["SIGHUP"], () => next(reload));
+  // Before it is said that the hub is up: whoever hears that may end it at once.
+  const asked = Promise.withResolvers<"asked">();
+  using _end = onSignals(["SIGTERM", "SIGINT"], () => asked.resolve("asked"));
   const beat = setInterval(() => next(look), BEAT_MS);
   console.log(
     `Hub up: ${config.interface}, UDP port ${config.listen_port}, ${config.client.length} clients`,
   );
-  const end = await untilEnd(hub);
+  const end = await Promise.race([asked.promise, hub.closed]);
   clearInterval(beat);
   await busy;
   await hub.stop();
   return end;
-}
-
-async function untilEnd(hub: Hub): Promise<CloseReason | "asked"> {
-  const asked = Promise.withResolvers<"asked">();
-  using _signals = onSignals(["SIGTERM", "SIGINT"], () => asked.resolve("asked"));
-  return await Promise.race([asked.promise, hub.closed]);
 }
 
 function onSignals(signals: readonly Deno.Signal[], handler: () => void): Disposable {

@@ -51,7 +51,9 @@ handsTest("a gateway takes a USB stick, and its keys go with it", async () => {
   stack.use(ground.lab);
   using hands = await Hands.open();
   const { box, terminal } = ground;
-  const needles = await makeUsbStick(ground, hands, SMALL);
+  const other = { whose: "other stick", name: "Bob Example", address: "10.7.0.3/32" };
+  const others = await makeUsbStick(ground, hands, { ...other, more: SMALL });
+  const needles = await makeUsbStick(ground, hands, { more: SMALL });
 
   const place = stack.use(await Place.open(ground, `[stick]\ndevices = ["usb"]\n`));
   place.lookMs = 300;
@@ -68,9 +70,17 @@ handsTest("a gateway takes a USB stick, and its keys go with it", async () => {
   await hands.do("pull stick");
   await place.gone(engine);
   console.log(`pulled: the engine's end after ${Math.round(performance.now() - pulledAt)} ms`);
-  await place.until("no-card");
+
+  // Somebody else's in its place.
+  await plug(hands, "other stick");
+  assert.equal((await place.until("pin-asked")).holder, other.name);
   assert.deepEqual(searchMemory([box.pid, ...box.pids()], needles).hits, []);
   assert.notEqual((await terminal.run(["ping", "-c", "1", "-W", "1", "10.7.0.1"])).code, 0);
+  assert.deepEqual(await place.enter(PASSWORD), { outcome: "up" });
+  await place.reach();
+  await hands.do("pull other stick");
+  await place.until("no-card");
+  assert.deepEqual(searchMemory([box.pid, ...box.pids()], others).hits, []);
 
   // Pulled while its password is being tried.
   await plug(hands);
@@ -83,29 +93,34 @@ handsTest("a gateway takes a USB stick, and its keys go with it", async () => {
   assert.deepEqual(searchMemory([box.pid, ...box.pids()], needles).hits, []);
 });
 
-/** Makes a stick of the empty one, tells the hub of it and pulls it; resolves to its secrets. */
+/** Makes a stick of an empty one, tells the hub of it and pulls it; resolves to its secrets. */
 async function makeUsbStick(
   { lab, hub, issuer, server }: Ground,
   hands: Hands,
-  more: readonly string[] = [],
+  { whose = "stick", name = "Alice Example", address = "10.7.0.2/32", more = [] }: {
+    whose?: string;
+    name?: string;
+    address?: string;
+    more?: readonly string[];
+  } = {},
 ): Promise<Needle[]> {
-  await hands.do("plug stick");
+  await hands.do(`plug ${whose}`);
   await appears(STICK);
   const made = await token([
     ...["format", STICK, "--issuer", `${lab.dir}/issuer`, "--json", "--yes", ...more],
-    ...["--password-file", `${lab.dir}/password`, ...settings(server)],
+    ...["--password-file", `${lab.dir}/password`, ...settings(server, { name, address })],
   ]);
   assert.equal(made.code, 0, made.stderr);
   const { clientPublicKey: publicKey } = JSON.parse(made.stdout);
-  await hub.peer({ privateKey: "", publicKey }, "allowed-ips 10.7.0.2/32");
+  await hub.peer({ privateKey: "", publicKey }, `allowed-ips ${address}`);
   const needles = await secretsOf({ image: STICK, issuer, publicKey });
-  await hands.do("pull stick");
+  await hands.do(`pull ${whose}`);
   return needles;
 }
 
 /** Plugs in a stick that has its parts, as the kernel must see. */
-async function plug(hands: Hands): Promise<void> {
-  await hands.do("plug stick");
+async function plug(hands: Hands, whose = "stick"): Promise<void> {
+  await hands.do(`plug ${whose}`);
   await appears(`${STICK}1`);
 }
 

@@ -54,14 +54,26 @@ function watchEngines(engines: readonly number[]): void {
 
 /** Processes of this machine that run the role `engine`. */
 export function enginePids(pids: Iterable<number> = numbersIn("/proc")): number[] {
-  return [...pids].filter((pid) => {
+  const found = new Set([...pids].filter((pid) => {
     try {
       const words = Deno.readTextFileSync(`/proc/${pid}/cmdline`).split("\0");
       return words.includes("engine") && lives(pid);
     } catch {
       return false; // it ended between listing and looking
     }
-  });
+  }));
+  // Whatever one starts has its arguments for a moment, before it has its own.
+  return [...found].filter((pid) => !found.has(parentOf(pid)));
+}
+
+/** proc(5), field 4; the name before it may hold spaces and parentheses. */
+function parentOf(pid: number): number {
+  try {
+    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    return 0;
+  }
 }
 
 /** False when the process is gone; a dead one that waits for its parent has no memory left. */

@@ -14,8 +14,8 @@ labTest("the onlooker sees a card come and go, and engines end", async () => {
   const began = Date.now();
   await card.insert();
   const { at: inAt } = await watch.next("card-in", began);
-  const other = await box.spawn(["bash", "-c", "sleep 1000 & wait", "engineer"]);
-  const named = await box.spawn(["bash", "-c", "sleep 1000 & wait", "engine"]);
+  const other = await box.spawn(["cat", "-", "engineer"], { stdin: "piped" });
+  const named = await box.spawn(["cat", "-", "engine"], { stdin: "piped" });
   await card.remove();
   const out = await watch.next("card-out", inAt);
   assert.ok(out.at >= began);
@@ -35,7 +35,7 @@ labTest("the onlooker counts an engine that was quicker than it", async () => {
   await using watch = await Watch.start(box);
   await card.insert();
   const { at: inAt } = await watch.next("card-in", 0);
-  const engine = await box.spawn(["bash", "-c", "sleep 1000 & wait", "engine"]);
+  const engine = await box.spawn(["cat", "-", "engine"], { stdin: "piped" });
   await watch.next("engines", inAt);
   // Nothing of it is left when the onlooker hears of the removal: the service asks twice a second.
   const removing = card.remove();

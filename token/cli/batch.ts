@@ -11,15 +11,9 @@ import { readText } from "./files.ts";
 import { type Given, readOptions } from "./options.ts";
 import { isExpected } from "./expected.ts";
 import type { Summary } from "./summary.ts";
-import {
-  type ClientKeys,
-  formerHead,
-  openStation,
-  type Station,
-  wipeKeys,
-  WRITE_FLAGS,
-  writeTo,
-} from "./write_profile.ts";
+import { WRITE_FLAGS } from "./write_flags.ts";
+import { formerHead, writeTo } from "./write_piv.ts";
+import { type ClientKeys, openStation, type Station, wipeKeys } from "./writing.ts";
 
 const HELP = `Usage: token batch FILE.csv --issuer FILE --out FOLDER [options]
 

@@ -29,7 +29,7 @@ import { cardIdentity, profileFault, sayTouch } from "./read_profile.ts";
 import { sayBeside } from "./room.ts";
 import { summarize, type Summary } from "./summary.ts";
 import { openOpenPgp } from "./write_openpgp.ts";
-import { hubOutputs, outputsOf } from "./write_profile.ts";
+import { hubOutputs, outputsOf } from "./profile_files.ts";
 
 /** A card, and its profile in a file. */
 export interface Beside {

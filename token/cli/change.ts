@@ -22,13 +22,9 @@ import { cardIdentity, claimedIssuer, profileFault } from "./read_profile.ts";
 import { readSecrets } from "./secret_input.ts";
 import { proofKeyOf, sharePaths, splitOptions, type SplitWish } from "./split_flags.ts";
 import { summarize, type Summary } from "./summary.ts";
-import {
-  hubOutputs,
-  outputsOf,
-  type ProfileFiles,
-  putOnCard,
-  readPasswordFile,
-} from "./write_profile.ts";
+import { readPasswordFile } from "./password_file.ts";
+import { hubOutputs, outputsOf, type ProfileFiles } from "./profile_files.ts";
+import { putOnCard } from "./write_piv.ts";
 
 /** Flags of every command that changes a profile. */
 export const CHANGE_FLAGS = {

@@ -9,7 +9,8 @@ import { issuerOf } from "./issuer_key.ts";
 import { type Given, readOptions } from "./options.ts";
 import { readPresharedKey } from "./preshared_key.ts";
 import type { Summary } from "./summary.ts";
-import { hubFiles, sayIssued } from "./write_profile.ts";
+import { hubFiles } from "./profile_files.ts";
+import { sayIssued } from "./say_issued.ts";
 
 const EDIT_HELP = `Usage: token edit --issuer FILE [--from FILE.toml] [options]
 

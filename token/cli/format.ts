@@ -32,7 +32,9 @@ import { readPresharedKey } from "./preshared_key.ts";
 import { askedRecipients, RECOVERY_FLAGS, RECOVERY_HELP } from "./recipient_flags.ts";
 import { readSecrets } from "./secret_input.ts";
 import { summarize } from "./summary.ts";
-import { hubFiles, hubOutputs, readPasswordFile, sayIssued } from "./write_profile.ts";
+import { readPasswordFile } from "./password_file.ts";
+import { hubFiles, hubOutputs } from "./profile_files.ts";
+import { sayIssued } from "./say_issued.ts";
 
 const HELP = `Usage: token format DEVICE|FILE --issuer FILE [--from FILE.toml] [options]
 

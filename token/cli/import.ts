@@ -6,7 +6,8 @@ import { CommandError, UsageError } from "./errors.ts";
 import { FIELD_FLAGS, FIELD_HELP, readFields } from "./fields.ts";
 import { readText } from "./files.ts";
 import { readOptions } from "./options.ts";
-import { WRITE_FLAGS, WRITE_HELP, writeProfile } from "./write_profile.ts";
+import { WRITE_FLAGS, WRITE_HELP } from "./write_flags.ts";
+import { writeProfile } from "./write_profile.ts";
 
 const HELP = `Usage: token import FILE.conf --issuer FILE --client-id ID [options]
 

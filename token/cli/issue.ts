@@ -5,7 +5,8 @@ import { UsageError } from "./errors.ts";
 import { FIELD_FLAGS, FIELD_HELP, readFields } from "./fields.ts";
 import { readOptions } from "./options.ts";
 import { readPresharedKey } from "./preshared_key.ts";
-import { WRITE_FLAGS, WRITE_HELP, writeProfile } from "./write_profile.ts";
+import { WRITE_FLAGS, WRITE_HELP } from "./write_flags.ts";
+import { writeProfile } from "./write_profile.ts";
 
 const HELP = `Usage: token issue --issuer FILE [--from FILE.toml] [options]
 

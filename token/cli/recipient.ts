@@ -19,7 +19,8 @@ import { findHead, openWithPin, profileFault } from "./read_profile.ts";
 import { checkRecipient } from "./recipient_flags.ts";
 import { readSecrets } from "./secret_input.ts";
 import { findStickFor, openStickForChange } from "./stick_change.ts";
-import { readPasswordFile, sayIssued } from "./write_profile.ts";
+import { readPasswordFile } from "./password_file.ts";
+import { sayIssued } from "./say_issued.ts";
 
 const HELP = `Usage: token recipient list [--pin-stdin | --pin-file FILE | --ask-pin] [--json]
        token recipient add NAME --issuer FILE WAY [options]

@@ -32,7 +32,7 @@ import { mustBeNew } from "./files.ts";
 import { writeWith } from "./outputs.ts";
 import { profileFault } from "./read_profile.ts";
 import { summarize, type Summary } from "./summary.ts";
-import { hubOutputs } from "./write_profile.ts";
+import { hubOutputs } from "./profile_files.ts";
 
 /** The name of the recipient that a stick's own password opens. */
 export const OWN_KEY = "password";

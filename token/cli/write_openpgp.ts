@@ -16,15 +16,9 @@ import { stage } from "./outputs.ts";
 import type { Given } from "./options.ts";
 import { noRoom, sayBeside } from "./room.ts";
 import { summarize, type Summary } from "./summary.ts";
-import {
-  backupPassword,
-  hubOutputs,
-  outputsOf,
-  type ProfileFiles,
-  readPasswordFile,
-  type Station,
-  type Writing,
-} from "./write_profile.ts";
+import { backupPassword, readPasswordFile } from "./password_file.ts";
+import { hubOutputs, outputsOf, type ProfileFiles } from "./profile_files.ts";
+import type { Station, Writing } from "./writing.ts";
 
 const NO_ROOM = "an OpenPGP card has no room for one";
 

@@ -19,7 +19,9 @@ import { makeWireGuardKey } from "../profile/wireguard_key.ts";
 import { FIELD_FLAGS, readFields } from "./fields.ts";
 import { type Given, readOptions } from "./options.ts";
 import { writeForOpenPgp } from "./write_openpgp.ts";
-import { openStation, WRITE_FLAGS, writeTo } from "./write_profile.ts";
+import { WRITE_FLAGS } from "./write_flags.ts";
+import { writeTo } from "./write_piv.ts";
+import { openStation } from "./writing.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const NOW = 1_850_000_000;

@@ -1,4 +1,5 @@
 /** The engine's place in a gateway taken by wireguard-go, set up by hand: for comparing. */
+import { RULE_PREFERENCES } from "../../gateway/uplink/plan.ts";
 import { untilConfigurable } from "../lab/userspace_device.ts";
 import type { Box } from "./box.ts";
 import type { Card } from "./card.ts";
@@ -36,7 +37,10 @@ Endpoint = ${HUB.line.box.address}:${HUB.port}
   );
   await machine.sh(`
     nft flush ruleset
-    ip rule | grep -q . # the gateway took its own rules away when it ended
+    # A gateway leaves the box closed: without its ruleset its routes forward nothing.
+    for family in -4 -6; do for place in ${RULE_PREFERENCES.join(" ")}; do
+      while ip $family rule del pref $place 2>/dev/null; do :; done
+    done; done
     wg setconf ${IFNAME} ${file}
     ${card.addresses.map((each) => `ip addr add ${each} dev ${IFNAME}`).join("\n")}
     ip link set ${IFNAME} mtu 1420 up
